@@ -1,0 +1,290 @@
+"""The Gymnasium environment."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import gymnasium as gym
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
+from gymnasium.utils import EzPickle, RecordConstructorArgs
+from rich.console import Console
+from rich.text import Text
+
+from awm_gym.arguments import Mistake, bind, read_call
+from awm_gym.client import ROADS, Road, connect
+from awm_gym.errors import EpisodeOver, UsageError, shown, unknown
+from awm_gym.library import open_scenario
+from awm_gym.reward import RewardScheme, scheme
+from awm_gym.scenario import GIVE_UP, SUBMIT, Param, Scenario, Task, Tool, ToolCall
+from awm_gym.server import ToolAnswer, ToolInfo, ToolServer
+from awm_gym.soundness import submit_problem
+from awm_gym.spaces import ToolCalls, Utf8
+from awm_gym.verify import Verdict, verify
+from awm_gym.world import World
+
+MAX_OBSERVATION = 40_000  # characters; results are cut at 32,000, and say so
+_SUBMIT = "Say that the task is done{answer}. Ends the episode."
+_GIVE_UP = Tool(
+    name=GIVE_UP,
+    description="Say that the task cannot be done, and why. Ends the episode.",
+    params={"reason": Param(type="string", min_length=1, max_length=1_000, description="What stands in the way.")},
+    sql="",
+)
+OVER = "The episode is over."
+
+
+class ToolEnv(gym.Env[str, ToolCall], EzPickle):
+    """Solve a task in a scenario by calling its tools.
+
+    ## Observation Space
+    `Utf8(40000)`: text. After `reset` the date, the time, whom the agent acts for, what the
+    application is, and last the instruction; after `step` what the tool answered: rows as a JSON array of
+    objects, or an error message.
+
+    ## Action Space
+    `ToolCalls`: `ToolCall(name, arguments)`, or the same as a mapping, as JSON text, or in the form
+    of an OpenAI tool call. Any tool of the scenario; `submit` (with an `answer` if the task asks for one) and
+    `give_up(reason)` end the episode.
+
+    ## Rewards
+    By default 1.0 for a solved task, with the step that ends the episode, else 0.0. `reward` chooses
+    another scheme: see `awm_gym.reward`.
+
+    ## Starting State
+    The scenario's database, after the task's `given`. `reset(seed=...)` draws a task,
+    `reset(options={"task": name})` chooses one.
+
+    ## Episode End
+    Terminated by `submit` or `give_up`. Truncated by Gymnasium's time limit (30 steps by default).
+
+    ## Info
+    Always `scenario`, `task`, `error_kind` (str, "" if the call succeeded), and `outcome`: "running", at the end
+    "solved", "failed", "gave_up", "malformed" or "truncated". After `reset` also `tools`, a list of
+    `{"name", "description", "input_schema"}`. At the end also `checks` (name -> bool), `stray_tables` (list of
+    str) and `explanation` (str).
+
+    Args:
+        scenario: a name of the library, a folder, or a `Scenario`.
+        task: the task of every episode; by default `reset` draws one.
+        road: how calls reach the tool server: `direct` or `memory` (framed MCP in process).
+        reward: `binary`, `graded`, `paper`, or a `RewardScheme`.
+        render_mode: `ansi` (`render` answers the latest exchange) or `human` (every exchange is printed).
+
+    Raises:
+        UsageError: an argument names what is not there.
+        ScenarioError: the scenario is malformed.
+
+    ```python
+    env = gym.make("awm/parcel_lockers", task="hand_out_parcel")
+    observation, info = env.reset(seed=0)
+    observation, reward, *_ = env.step(ToolCall("find_parcels", {"recipient": "Okafor"}))
+    ```
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi", "human"], "render_fps": 4}
+
+    def __init__(
+        self,
+        scenario: str | Scenario,
+        task: str | None = None,
+        road: str = "direct",
+        reward: str | RewardScheme = "binary",
+        render_mode: str | None = None,
+    ) -> None:
+        EzPickle.__init__(self, scenario, task, road, reward, render_mode)
+        self._world: World | None = None  # opened by the first reset: environments are also made to be looked at
+        if not isinstance(scenario, (str, Scenario)):
+            raise UsageError(f"scenario must be a name, a folder or a Scenario, not {shown(scenario)}")
+        self.scenario = open_scenario(scenario) if isinstance(scenario, str) else scenario
+        if task is not None and task not in self.scenario.tasks:
+            raise UsageError(unknown(f"task in {self.scenario.name}", task, self.scenario.tasks))
+        if road not in ROADS:
+            raise UsageError(unknown("road", road, ROADS))
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise UsageError(unknown("render mode", render_mode, self.metadata["render_modes"]))
+        self.task_names = (task,) if task is not None else tuple(self.scenario.tasks)
+        self.road, self.reward_scheme, self.render_mode = road, scheme(reward), render_mode
+        own = [ToolInfo(tool.name, tool.description, tool.input_schema) for tool in self.scenario.tools.values()]
+        self._tools = {name: [*own, *_ending(self.scenario.tasks[name])] for name in self.task_names}
+        self._documents = {name: [tool.document() for tool in tools] for name, tools in self._tools.items()}
+        endings = [_ending(self.scenario.tasks[name]) for name in self.task_names]
+        submits = [submit for index, (submit, _) in enumerate(endings) if submit not in [s for s, _ in endings[:index]]]
+        self.observation_space = Utf8(MAX_OBSERVATION)
+        self.action_space = ToolCalls([*own, *submits, endings[0][1]], self.scenario.now)
+        self._road: Road | None = None
+        self._task: Task | None = None
+        self._outcome = ""
+        self._at_start: dict[str, dict[str, bool]] = {}
+        self._exchange = ""
+
+    @property
+    def world(self) -> World:
+        """The live database. For verifiers and tools of developers, never for agents.
+
+        Raises:
+            ResetNeeded: there is none before the first `reset`.
+        """
+        if self._world is None:
+            raise ResetNeeded("Cannot look at the world before calling reset()")
+        return self._world
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Restore the initial database and draw a task, or take `options["task"]`.
+
+        Raises:
+            UsageError: an option is unknown, or there is no such task.
+        """
+        if self._outcome == "closed":
+            raise ClosedEnvironmentError("Cannot reset an environment that was closed; make a new one")
+        chosen = self._chosen(options)
+        super().reset(seed=seed)
+        if self._world is None:
+            self._world = World(self.scenario)
+        if self._road is None:
+            self._road = connect(self.road, ToolServer(self._world))
+        if chosen is None:
+            chosen = self.task_names[int(self.np_random.integers(len(self.task_names)))]
+        self._world.reset(chosen)
+        self._task = self._world.task
+        assert self._task is not None  # a task was named
+        if self.reward_scheme.partial and chosen not in self._at_start:
+            self._at_start[chosen] = dict(verify(self._world, self._task).checks)
+        self._outcome = "running"
+        observation = (
+            f"{self.scenario.greeting}\n{self.scenario.description.strip()}\n\n{self._task.instruction.strip()}"
+        )
+        self._show(observation)
+        return observation, self._info("") | {"tools": list(self._documents[chosen])}
+
+    def _chosen(self, options: dict[str, Any] | None) -> str | None:
+        for key in options or {}:
+            if key != "task":
+                raise UsageError(unknown("reset option", key, ["task"]))
+        chosen = (options or {}).get("task")
+        if chosen is not None and chosen not in self.task_names:
+            raise UsageError(unknown(f"task here in {self.scenario.name}", chosen, self.task_names))
+        return chosen
+
+    def step(self, action: ToolCall) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Call one tool, or end the episode. See the class for shapes.
+
+        Raises:
+            ResetNeeded: `reset` was not called.
+            EpisodeOver: the episode has ended; call `reset`.
+            ScenarioError: the scenario's own SQL is wrong.
+            EnvironmentFault: the machinery failed; the episode is void.
+        """
+        if self._outcome == "closed":
+            raise ClosedEnvironmentError("Cannot step an environment that was closed; make a new one")
+        if self._task is None or self._road is None:
+            raise ResetNeeded("Cannot call step() before calling reset()")
+        if self._outcome != "running":
+            raise EpisodeOver(f"the episode has ended ({self._outcome}); call reset() before the next step()")
+        call = read_call(action)
+        if isinstance(call, Mistake):
+            return self._answered(action, ToolAnswer(call.text, call.kind))
+        if call.name == SUBMIT:
+            problem = submit_problem(self._task, call)
+            if problem:
+                return self._answered(call, ToolAnswer(problem, "invalid_arguments"))
+            return self._ended(call, verify(self.world, self._task, call.arguments.get("answer")), gave_up=False)
+        if call.name == GIVE_UP:
+            reason = bind(_GIVE_UP, call.arguments)
+            if isinstance(reason, Mistake):
+                return self._answered(call, ToolAnswer(reason.text, reason.kind))
+            return self._ended(call, verify(self.world, self._task, gave_up=True), gave_up=True)
+        return self._answered(call, self._road.call_tool(call))
+
+    def _answered(self, action: object, answer: ToolAnswer) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        malformed = answer.kind == "malformed"
+        if malformed and self.reward_scheme.ends_on_malformed:
+            self._outcome = "malformed"
+        self._show(answer.text, action)
+        info = self._info(answer.kind or "")
+        if self._outcome == "malformed":
+            info |= {"checks": {}, "stray_tables": [], "explanation": f"Ended early: {answer.text}"}
+        reward = self.reward_scheme.malformed if malformed else 0.0
+        return answer.text, reward, self._outcome == "malformed", False, info
+
+    def _ended(
+        self, call: ToolCall, verdict: Verdict, *, gave_up: bool
+    ) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        assert self._task is not None  # step saw to it
+        self._outcome = "solved" if verdict.passed else "gave_up" if gave_up else "failed"
+        reward = float(self.reward_scheme.of(verdict, self._at_start.get(self._task.name, {})))
+        self._show(f"{OVER} {verdict.explanation}", call)
+        info = self._info("") | {
+            "checks": dict(verdict.checks),
+            "stray_tables": list(verdict.stray_tables),
+            "explanation": verdict.explanation,
+        }
+        return OVER, reward, True, False, info
+
+    def _info(self, error_kind: str) -> dict[str, Any]:
+        assert self._task is not None  # reset and step saw to it
+        return {
+            "scenario": self.scenario.name,
+            "task": self._task.name,
+            "error_kind": error_kind,
+            "outcome": self._outcome,
+        }
+
+    def _show(self, answer: str, action: object = None) -> None:
+        """Keep the latest exchange for `render`, or print it."""
+        if self.render_mode is None:
+            return
+        call = "" if action is None else f"> {_written(action)}\n"
+        self._exchange = f"{call}{answer}"
+        if self.render_mode == "human":
+            console = Console()
+            if call:
+                console.print(Text(printable(call.rstrip()), style="bold cyan"))
+            console.print(Text(printable(answer)))
+
+    def render(self) -> str | None:
+        """The latest exchange as text (`ansi`), or None: `human` prints by itself."""
+        return self._exchange if self.render_mode == "ansi" else None
+
+    def close(self) -> None:
+        """Release the database and the road. Closing twice is harmless."""
+        if self._road is not None:
+            self._road.close()
+            self._road = None
+        if self._world is not None:
+            self._world.close()
+            self._world = None
+        self._task = None
+        self._outcome = "closed"
+
+
+class TruncationOutcome(gym.Wrapper[str, ToolCall, str, ToolCall], RecordConstructorArgs):
+    """Tells a truncated episode in `info["outcome"]`: the time limit, a wrapper, knows of no info."""
+
+    def __init__(self, env: gym.Env[str, ToolCall]) -> None:
+        RecordConstructorArgs.__init__(self)
+        gym.Wrapper.__init__(self, env)
+
+    def step(self, action: ToolCall) -> tuple[str, Any, bool, bool, dict[str, Any]]:
+        """Step, and name the outcome if the episode was cut."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if truncated and not terminated:
+            info["outcome"] = "truncated"
+        return observation, reward, terminated, truncated, info
+
+
+def _ending(task: Task) -> tuple[ToolInfo, ToolInfo]:
+    """`submit` and `give_up` as this task offers them."""
+    answer = " and answer" if task.answer else ""
+    submit = ToolInfo(SUBMIT, _SUBMIT.format(answer=answer), task.submit_schema)
+    return submit, ToolInfo(GIVE_UP, _GIVE_UP.description, _GIVE_UP.input_schema)
+
+
+def _written(action: object) -> str:
+    if isinstance(action, ToolCall):
+        return f"{action.name}({', '.join(f'{key}={value!r}' for key, value in action.arguments.items())})"
+    return shown(action, 200)
+
+
+def printable(text: str) -> str:
+    """Text that a terminal may show: control characters but line breaks and tabs are spelled out."""
+    return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)

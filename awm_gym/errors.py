@@ -1,0 +1,79 @@
+"""The exceptions of awm_gym.
+
+* AwmError
+  + ScenarioError       what an author wrote is malformed or contradicts itself
+  + EnvironmentFault    nobody's move: a transport broke, a snapshot is damaged
+  + UsageError          the caller asked for something that is not there
+    - EpisodeOver       `step` after the end of an episode
+
+What an agent does wrong is never an exception: it comes back as a `ToolResult`
+with an error of a kind, and the episode goes on.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AwmError(Exception):
+    """Base class."""
+
+
+class ScenarioError(AwmError):
+    """A scenario is malformed. Its author must mend it; trying again cannot help.
+
+    Attributes:
+        file: the file of the scenario's folder that holds the mistake, or "".
+        key: the place within that file, such as `move_parcel.sql`, or "".
+        problem: what is wrong, with the value and the remedy.
+        scenario: name or folder of the scenario, or "" while it is unknown.
+    """
+
+    def __init__(self, problem: str, *, file: str = "", key: str = "", scenario: str = "") -> None:
+        self.problem, self.file, self.key, self.scenario = problem, file, key, scenario
+        place = "/".join(part for part in (scenario, file) if part)
+        super().__init__(": ".join(part for part in (place, key, problem) if part))
+
+    def within(self, scenario: str) -> ScenarioError:
+        """The same error, told with the scenario it belongs to."""
+        return ScenarioError(self.problem, file=self.file, key=self.key, scenario=scenario)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by parts, so that the error crosses process borders whole."""
+        return _scenario_error, (self.problem, self.file, self.key, self.scenario)
+
+
+def _scenario_error(problem: str, file: str, key: str, scenario: str) -> ScenarioError:
+    return ScenarioError(problem, file=file, key=key, scenario=scenario)
+
+
+class EnvironmentFault(AwmError):
+    """The machinery failed, not the agent and not the author. Never a reward: drop the episode."""
+
+
+class UsageError(AwmError, ValueError):
+    """The caller named something that is not there, or gave a value of the wrong kind."""
+
+
+class EpisodeOver(UsageError):
+    """`step` was called after the episode had ended; call `reset` first."""
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> str:
+    """Say that `name` is not one of `known`, with the nearest names or, if there are few, all."""
+    names = sorted(known)
+    near = difflib.get_close_matches(str(name)[:100], names, n=3, cutoff=0.5)
+    if near:
+        return f"There is no {kind} {shown(name)}. Did you mean {' or '.join(near)}?"
+    listing = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    return f"There is no {kind} {shown(name)}. There are: {listing or 'none'}."
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """A value as an error message shows it: its repr, shortened."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to print integers of more than 4,300 digits
+        return f"an integer of {value.bit_length()} bits" if isinstance(value, int) else "a value"
+    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -1,0 +1,89 @@
+"""The library: scenarios that come with the package, and their Gymnasium ids."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import gymnasium as gym
+from gymnasium.envs.registration import EnvSpec, WrapperSpec
+
+from awm_gym.errors import ScenarioError, UsageError, unknown
+from awm_gym.files import FILES, load
+from awm_gym.scenario import Scenario
+
+NAMESPACE = "awm"
+MAX_EPISODE_STEPS = 30  # tool calls of an episode, unless `gym.make(..., max_episode_steps=)` says otherwise
+_ENTRY_POINT = "awm_gym.env:ToolEnv"
+_TRUNCATION = WrapperSpec("TruncationOutcome", "awm_gym.env:TruncationOutcome", {})
+
+
+def root() -> Path:
+    """The folder `envs_data`: beside the package in a checkout, inside it when installed."""
+    package = Path(__file__).parent
+    inside = package / "envs_data"
+    return inside if inside.is_dir() else package.parent / "envs_data"
+
+
+def names() -> tuple[str, ...]:
+    """Names of the library's scenarios, sorted."""
+    folder = root() / "scenarios"
+    return tuple(sorted(entry.name for entry in folder.iterdir() if (entry / FILES[0]).is_file()))
+
+
+def find(scenario: str) -> Path:
+    """The folder of a scenario: one of the library by its name, any other by its path.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if scenario in names():
+        return root() / "scenarios" / scenario
+    try:
+        if Path(scenario).is_dir():
+            return Path(scenario)
+    except (OSError, ValueError):  # a NUL, or a name too long for the file system
+        pass
+    if os.sep in scenario:
+        raise UsageError(f"There is no scenario folder {scenario[:200]!r}.")
+    raise UsageError(unknown("scenario", scenario, names()) + " Or give the path of a scenario's folder.")
+
+
+def open_scenario(scenario: str) -> Scenario:
+    """Load a scenario by name or folder. It is read again only if its files have changed.
+
+    Raises:
+        UsageError: there is none.
+        ScenarioError: it is malformed.
+    """
+    folder = find(scenario)
+    try:
+        marks = tuple((folder / name).stat() for name in FILES)
+    except OSError as error:
+        missing = Path(str(error.filename)).name
+        raise ScenarioError("cannot be read (it is missing)", file=missing, scenario=str(folder)) from error
+    return _load(str(folder.resolve()), tuple((mark.st_mtime_ns, mark.st_size) for mark in marks))
+
+
+@lru_cache(maxsize=256)
+def _load(folder: str, _marks: tuple[tuple[int, int], ...]) -> Scenario:
+    return load(folder)
+
+
+def register() -> None:
+    """Register `awm/<scenario>` for the whole library, and `awm/Task` for content outside it."""
+    for name in names():
+        _register(f"{NAMESPACE}/{name}", {"scenario": name})
+    _register(f"{NAMESPACE}/Task", {})
+
+
+def _register(id: str, kwargs: dict[str, str]) -> None:
+    if id not in gym.registry:
+        gym.registry[id] = EnvSpec(
+            id=id,
+            entry_point=_ENTRY_POINT,
+            max_episode_steps=MAX_EPISODE_STEPS,
+            kwargs=dict(kwargs),
+            additional_wrappers=(_TRUNCATION,),
+        )

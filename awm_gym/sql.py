@@ -1,0 +1,111 @@
+"""SQL as text: statements with their place, names, literals. Nothing is run here."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import apsw
+
+from awm_gym.errors import ScenarioError
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?(?:\*/|\Z)", re.S)
+_PARAMETER = re.compile(r"(?<![\w:]):([A-Za-z_]\w*)")
+_OTHER_PARAMETER = re.compile(r"[?@$#][\w:]*")
+_COMMENT = re.compile(r"\s+|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z)", re.S)
+CONTENT_VERBS = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "REPLACE", "VALUES")
+SCHEMA_VERBS = ("CREATE",)
+DATA_VERBS = ("INSERT", "REPLACE", "WITH")
+
+
+class Statement(NamedTuple):
+    """One SQL statement: its text without the comments around it, and the line where it starts."""
+
+    text: str
+    line: int
+
+    @property
+    def head(self) -> str:
+        """The first line, shortened, for messages."""
+        first = self.text.split("\n", 1)[0].strip()
+        return first if len(first) <= 90 else first[:87] + "..."
+
+
+def statements(script: str) -> tuple[Statement, ...]:
+    """Split a SQL script at the semicolons that end a statement.
+
+    Raises:
+        ScenarioError: a statement has no closing semicolon, or the script holds a NUL.
+    """
+    if "\0" in script:
+        raise ScenarioError("the SQL holds a NUL character; remove it")
+    found: list[Statement] = []
+    start = _skip_comments(script, 0)
+    search = start
+    while start < len(script):
+        end = script.find(";", search)
+        if end < 0:
+            line = script.count("\n", 0, start) + 1
+            raise ScenarioError(f"line {line}: the statement has no closing semicolon: {script[start : start + 60]!r}")
+        search = end + 1
+        if apsw.complete(script[start:search]):
+            text = script[start:search]
+            if text.strip() != ";":
+                found.append(Statement(text, script.count("\n", 0, start) + 1))
+            start = search = _skip_comments(script, search)
+    return tuple(found)
+
+
+def _skip_comments(script: str, position: int) -> int:
+    while match := _COMMENT.match(script, position):
+        position = match.end()
+    return position
+
+
+def code_only(script: str) -> str:
+    """The script with strings, quoted names and comments blanked out, same length and lines."""
+    return _QUOTED.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), script)
+
+
+def parameters(script: str) -> frozenset[str]:
+    """Names of the `:parameters` a script uses.
+
+    Raises:
+        ScenarioError: a parameter is written in another form (`?`, `@name`, `$name`).
+    """
+    code = code_only(script)
+    if other := _OTHER_PARAMETER.search(code):
+        raise ScenarioError(f"parameter {other.group()!r} is not written :name")
+    return frozenset(_PARAMETER.findall(code))
+
+
+def refuse_forbidden_words(script: str) -> None:
+    """Refuse what no authorizer sees: words that would end the episode's transaction.
+
+    Raises:
+        ScenarioError: the script holds such a word.
+    """
+    match = re.search(r"\b(ROLLBACK|DEFERRABLE|DEFERRED|AUTOINCREMENT)\b", code_only(script), re.I)
+    if match:
+        word = match.group().upper()
+        remedy = {
+            "ROLLBACK": "use OR ABORT or refuse(): an episode is one transaction",
+            "AUTOINCREMENT": "an INTEGER PRIMARY KEY numbers its rows without it",
+        }.get(word, "foreign keys are checked at once")
+        line = script.count("\n", 0, match.start()) + 1
+        raise ScenarioError(f"line {line}: {word} is not allowed; {remedy}")
+
+
+def quote(name: str) -> str:
+    """An SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str | int | float | None) -> str:
+    """An SQL literal; booleans are 1 and 0."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return repr(int(value) if isinstance(value, bool) else value)
