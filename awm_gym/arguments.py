@@ -64,7 +64,7 @@ def read_call(action: object) -> ToolCall | Mistake:
 def _parts(action: object) -> tuple[Any, Any] | Mistake:
     """Name and arguments of an action, as they stand there."""
     if isinstance(action, ToolCall):
-        return tuple(action)
+        return action.name, action.arguments
     if not isinstance(action, Mapping):
         return Mistake("malformed", f"That is no tool call but a {type(action).__name__}: expected {_EXPECTED}.")
     action = action.get("function", action)

@@ -139,7 +139,7 @@ class Guard:
 def _told(action: int, first: str, second: str, database: str | None) -> str:
     if action == apsw.SQLITE_FUNCTION:
         return f"the function {second}() is not allowed here"
-    name = apsw.mapping_authorizer_function[action].removeprefix("SQLITE_")  # type: ignore[index]
+    name = str(apsw.mapping_authorizer_function[action]).removeprefix("SQLITE_")
     return f"{name} {'.'.join(part for part in (database, first) if part)} is not allowed here".replace("_", " ", 1)
 
 

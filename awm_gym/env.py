@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
@@ -12,7 +12,8 @@ from rich.text import Text
 
 from awm_gym.arguments import Mistake, bind, read_call
 from awm_gym.client import ROADS, Road, connect
-from awm_gym.errors import EpisodeOver, UsageError, shown, unknown
+from awm_gym.episode import written
+from awm_gym.errors import EpisodeOver, UsageError, printable, shown, unknown
 from awm_gym.library import open_scenario
 from awm_gym.reward import RewardScheme, scheme
 from awm_gym.scenario import GIVE_UP, SUBMIT, Param, Scenario, Task, Tool, ToolCall
@@ -81,7 +82,7 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
     ```
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi", "human"], "render_fps": 4}
+    metadata = {"render_modes": ["ansi", "human"], "render_fps": 4}
 
     def __init__(
         self,
@@ -162,7 +163,7 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
                 raise UsageError(unknown("reset option", key, ["task"]))
         chosen = (options or {}).get("task")
         if chosen is not None and chosen not in self.task_names:
-            raise UsageError(unknown(f"task here in {self.scenario.name}", chosen, self.task_names))
+            raise UsageError(unknown(f"task in {self.scenario.name}", chosen, self.task_names))
         return chosen
 
     def step(self, action: ToolCall) -> tuple[str, float, bool, bool, dict[str, Any]]:
@@ -233,7 +234,7 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
         """Keep the latest exchange for `render`, or print it."""
         if self.render_mode is None:
             return
-        call = "" if action is None else f"> {_written(action)}\n"
+        call = "" if action is None else f"> {written(action)}\n"
         self._exchange = f"{call}{answer}"
         if self.render_mode == "human":
             console = Console()
@@ -277,14 +278,3 @@ def _ending(task: Task) -> tuple[ToolInfo, ToolInfo]:
     answer = " and answer" if task.answer else ""
     submit = ToolInfo(SUBMIT, _SUBMIT.format(answer=answer), task.submit_schema)
     return submit, ToolInfo(GIVE_UP, _GIVE_UP.description, _GIVE_UP.input_schema)
-
-
-def _written(action: object) -> str:
-    if isinstance(action, ToolCall):
-        return f"{action.name}({', '.join(f'{key}={value!r}' for key, value in action.arguments.items())})"
-    return shown(action, 200)
-
-
-def printable(text: str) -> str:
-    """Text that a terminal may show: control characters but line breaks and tabs are spelled out."""
-    return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)

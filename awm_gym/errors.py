@@ -61,13 +61,18 @@ class EpisodeOver(UsageError):
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
-    """Say that `name` is not one of `known`, with the nearest names or, if there are few, all."""
+    """Say that `name` is not one of `known`, with the nearest names or, if there are few, all.
+
+    A kind may say where: `task in parcel_lockers`.
+    """
+    kind, _, place = kind.partition(" in ")
+    place = f" in {place}" if place else ""
     names = sorted(known)
     near = difflib.get_close_matches(str(name)[:100], names, n=3, cutoff=0.5)
     if near:
-        return f"There is no {kind} {shown(name)}. Did you mean {' or '.join(near)}?"
+        return f"There is no {kind} {shown(name)}{place}. Did you mean {' or '.join(near)}?"
     listing = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    return f"There is no {kind} {shown(name)}. There are: {listing or 'none'}."
+    return f"There is no {kind} {shown(name)}{place}. There are: {listing or 'none'}."
 
 
 def shown(value: object, limit: int = 80) -> str:
@@ -77,3 +82,8 @@ def shown(value: object, limit: int = 80) -> str:
     except ValueError:  # Python refuses to print integers of more than 4,300 digits
         return f"an integer of {value.bit_length()} bits" if isinstance(value, int) else "a value"
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def printable(text: str) -> str:
+    """Text that a terminal may show: control characters but line breaks and tabs are spelled out."""
+    return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)

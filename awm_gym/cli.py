@@ -1,0 +1,294 @@
+"""The command line: awm-gym list, show, play, demo."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
+
+import gymnasium as gym
+import typer
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from awm_gym import __version__, demo
+from awm_gym.agents.human import Human
+from awm_gym.agents.policy import play as play_episode
+from awm_gym.agents.scripted import whole_solution
+from awm_gym.answers import described
+from awm_gym.arguments import describe
+from awm_gym.episode import Episode, written
+from awm_gym.errors import AwmError, UsageError, printable, unknown
+from awm_gym.library import MAX_EPISODE_STEPS, names, open_scenario
+from awm_gym.scenario import Scenario, Task
+from awm_gym.world import RowChange, World
+
+app = typer.Typer(
+    name="awm-gym",
+    help="Tool-use scenarios, database-backed and certified, as Gymnasium environments.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables for people.")]
+ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario of the library, or a folder.")]
+
+
+def main() -> None:
+    """Run the command line. Mistakes end in one line and exit code 2, never in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names are not ASCII, terminals may be
+    try:
+        app()
+    except AwmError as error:
+        print(f"awm-gym: {printable(str(error))}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"awm-gym {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _print_json(document: Any) -> None:
+    print(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def _table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str | None = None) -> Table:
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(str(cell))) for cell in row))
+    return table
+
+
+@app.command("list")
+def list_scenarios(as_json: Json = False) -> None:
+    """List the scenarios of the library."""
+    rows = [_figures(open_scenario(name)) for name in names()]
+    if as_json:
+        _print_json(rows)
+        return
+    shown = [(f"awm/{r['name']}", r["title"], r["tables"], r["rows"], r["tools"], r["tasks"]) for r in rows]
+    Console().print(_table(("id", "title", "tables", "rows", "tools", "tasks"), shown))
+
+
+def _figures(scenario: Scenario) -> dict[str, Any]:
+    world = World(scenario)
+    counts = _row_counts(world)
+    world.close()
+    return {
+        "name": scenario.name,
+        "title": scenario.title,
+        "version": scenario.version,
+        "tables": len(counts),
+        "rows": sum(counts.values()),
+        "tools": len(scenario.tools),
+        "tasks": len(scenario.tasks),
+        "fingerprint": scenario.fingerprint,
+    }
+
+
+def _row_counts(world: World) -> dict[str, int]:
+    return {name: int(world.query(f'SELECT count(*) FROM main."{name}"')[0][0]) for name in world.tables}
+
+
+@app.command()
+def show(
+    scenario: ScenarioName,
+    task: Annotated[str | None, typer.Argument(help="A task, to see how it is solved and judged.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a scenario: its clock, tables, tools and tasks; or one task with its solution."""
+    found = open_scenario(scenario)
+    if task is not None:
+        if task not in found.tasks:
+            raise UsageError(unknown(f"task in {found.name}", task, found.tasks))
+        one = found.tasks[task]
+        if as_json:
+            _print_json(_task_document(one))
+        else:
+            _show_task(Console(), one)
+    elif as_json:
+        _print_json(_scenario_document(found))
+    else:
+        _show_scenario(Console(), found)
+
+
+def _scenario_document(scenario: Scenario) -> dict[str, Any]:
+    tools = [
+        {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
+        for tool in scenario.tools.values()
+    ]
+    return _figures(scenario) | {
+        "description": scenario.description,
+        "now": scenario.now.isoformat(),
+        "user": scenario.user.model_dump(exclude_none=True),
+        "tools": tools,
+        "tasks": {name: task.instruction for name, task in scenario.tasks.items()},
+    }
+
+
+def _task_document(task: Task) -> dict[str, Any]:
+    document = task.model_dump(mode="json", exclude_defaults=True)
+    document["solution"] = [call._asdict() for call in whole_solution(task)]
+    document["near_misses"] = {name: [call._asdict() for call in calls] for name, calls in task.near_misses.items()}
+    return document
+
+
+def _show_scenario(console: Console, scenario: Scenario) -> None:
+    console.print(Panel(Text(printable(scenario.description.strip())), title=printable(scenario.title)))
+    console.print(Text(printable(scenario.greeting), style="bold"))
+    world = World(scenario)
+    console.print()
+    console.print(_table(("table", "rows"), _row_counts(world).items()))
+    world.close()
+    rows = [
+        (
+            tool.name,
+            ", ".join(
+                f"{name}: {describe(p)}" + ("" if p.required else " (optional)") for name, p in tool.params.items()
+            ),
+            tool.description,
+        )
+        for tool in scenario.tools.values()
+    ]
+    console.print()
+    console.print(_table(("tool", "arguments", "what it does"), rows))
+    console.print()
+    tasks = [(name, task.instruction.strip()) for name, task in scenario.tasks.items()]
+    console.print(_table(("task", "instruction"), tasks))
+
+
+def _show_task(console: Console, task: Task) -> None:
+    console.print(Panel(Text(printable(task.instruction.strip())), title=task.name))
+    if task.given:
+        console.print(Text(f"Given: {printable(task.given.strip())}", style="dim"))
+    if task.answer:
+        console.print(Text(f"Answer: {described(task.answer)}"))
+        console.print(Text(f"Right answer: {printable(task.expect or 'see the checks')}"))
+    if task.infeasible:
+        console.print(Text(f"Cannot be done: {printable(task.infeasible.why)}", style="yellow"))
+    console.print(Text("\nSolution", style="bold"))
+    for call in whole_solution(task):
+        console.print(Text(f"  {printable(written(call))}"))
+    if task.changes:
+        console.print(Text("\nWhat must differ in the end, and nothing else", style="bold"))
+        for changes in task.changes:
+            console.print_json(data=changes.model_dump(mode="json"))
+    for name, sql in task.checks.items():
+        console.print(Text(f"  check {name}: {printable(sql)}"))
+    for name, calls in task.near_misses.items():
+        console.print(Text(f"\nNear miss: {name}", style="bold"))
+        for call in calls:
+            console.print(Text(f"  {printable(written(call))}"))
+
+
+@app.command()
+def play(
+    scenario: ScenarioName,
+    task: Annotated[str | None, typer.Argument(help="A task; by default one is drawn.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the task.")] = 0,
+    steps: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Tool calls before the episode is cut.")
+    ] = MAX_EPISODE_STEPS,
+    as_json: Json = False,
+) -> None:
+    """Act yourself: call tools, submit, and see the verdict and what changed in the database."""
+    env = gym.make("awm/Task", scenario=scenario, max_episode_steps=steps)
+    console = Console(stderr=as_json)
+    try:
+        policy = Human(console, _asker(console), _completer())
+        episode = play_episode(env, policy, task=task, seed=seed)
+        changes = env.unwrapped.world.changes()  # type: ignore[attr-defined]
+        if as_json:
+            _print_json(json.loads(episode.to_json()) | {"changes": [change._asdict() for change in changes]})
+        else:
+            _show_verdict(console, episode, changes)
+    finally:
+        env.close()
+
+
+def _asker(console: Console) -> Callable[[str], str]:
+    """Read lines with a prompt; a program that pipes its input gets none."""
+
+    def ask(prompt: str) -> str:
+        if sys.stdin.isatty():
+            return console.input(Text(prompt))
+        line = sys.stdin.readline()
+        if not line:
+            raise EOFError
+        return line.rstrip("\n")
+
+    return ask
+
+
+def _completer() -> Callable[[list[str]], None]:
+    """Let Tab complete words where the terminal can."""
+    try:
+        import readline
+    except ImportError:
+        return lambda words: None
+
+    def complete(words: list[str]) -> None:
+        def candidate(text: str, state: int) -> str | None:
+            matches = [word for word in words if word.startswith(text)]
+            return matches[state] if state < len(matches) else None
+
+        readline.set_completer(candidate)
+        readline.parse_and_bind("tab: complete")
+
+    return complete
+
+
+def _show_verdict(console: Console, episode: Episode, changes: tuple[RowChange, ...]) -> None:
+    style = "green" if episode.outcome == "solved" else "red"
+    text = f"{episode.outcome}, reward {episode.reward:g}. {printable(episode.explanation)}"
+    console.print(Panel(Text(text, style=style), title="Verdict"))
+    rows = [
+        (
+            change.table,
+            ", ".join(f"{column} {value}" for column, value in change.key.items()),
+            change.kind,
+            ", ".join(
+                f"{c}: {change.before.get(c)!r} -> {change.after.get(c)!r}" for c in {**change.before, **change.after}
+            ),
+        )
+        for change in changes
+    ]
+    console.print(
+        _table(("table", "row", "", "what changed"), rows) if rows else Text("Nothing changed in the database.")
+    )
+
+
+@app.command("demo")
+def run_demo(as_json: Json = False) -> None:
+    """Let three scripted policies play every task of the library, and tell one episode step by step."""
+    scenarios = names()
+    if as_json:
+        _print_json([played.document() for played in demo.episodes(scenarios)])
+        return
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("playing", total=demo.count(scenarios))
+        played = list(progress.track(demo.episodes(scenarios), task_id=bar, total=demo.count(scenarios)))
+    console = Console()
+    console.print(demo.summary(played))
+    if episode := demo.best(played):
+        demo.tell(console, episode)
