@@ -12,7 +12,7 @@ from typing import NamedTuple
 from awm_gym.database import Table
 from awm_gym.errors import ScenarioError, unknown
 from awm_gym.scenario import CellValue, ChangedRow, Changes, MayChange, NewRow, Sql, Task
-from awm_gym.sql import literal, quote
+from awm_gym.sql import joined, literal, quote
 
 MAX_NEW_ROWS = 40  # of one end state; SQLite joins at most 64 tables
 
@@ -188,7 +188,7 @@ class _Compiler:
             ctes.append(f"_v({names}) AS MATERIALIZED (SELECT {', '.join(f'({sql})' for sql in expressions)})")
             tables.append("_v")
         head = f"WITH {', '.join(ctes)} " if ctes else ""
-        return f"{head}SELECT EXISTS (SELECT 1 FROM {', '.join(tables)} WHERE {' AND '.join(conditions)})"
+        return f"{head}SELECT EXISTS (SELECT 1 FROM {', '.join(tables)} WHERE {joined(list(conditions), 'AND')})"
 
     def _cells(self, table: Table, alias: str, row: NewRow | ChangedRow, *, references: bool) -> list[str]:
         """Conditions that the row `alias` holds what is wanted."""
@@ -297,7 +297,7 @@ class _Compiler:
         changed = ""
         if flags:
             columns = ", ".join(f"({flag})" for flag in flags)
-            anything = " OR ".join(f"({flag})" for flag in flags)
+            anything = joined(flags, "OR")
             changed = f"SELECT {own_key}, {columns} FROM {main} AS a JOIN {before} AS b ON {same_key} WHERE {anything}"
         spared_row = self._may_change(table, "a", None)
         kept = f" AND NOT {spared_row}" if spared_row else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import apsw
@@ -95,6 +96,14 @@ def refuse_forbidden_words(script: str) -> None:
         }.get(word, "foreign keys are checked at once")
         line = script.count("\n", 0, match.start()) + 1
         raise ScenarioError(f"line {line}: {word} is not allowed; {remedy}")
+
+
+def joined(conditions: Sequence[str], word: str) -> str:
+    """Conditions joined by AND or OR as a balanced tree: SQLite bounds how deep an expression may be."""
+    if len(conditions) == 1:
+        return f"({conditions[0]})"
+    half = len(conditions) // 2
+    return f"({joined(conditions[:half], word)} {word} {joined(conditions[half:], word)})"
 
 
 def quote(name: str) -> str:

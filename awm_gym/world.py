@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple
@@ -408,6 +409,16 @@ class World:
                 self._db.execute(statement.text)
         finally:
             self._guard.phase = Phase.RUNTIME
+
+    @contextlib.contextmanager
+    def undone(self) -> Iterator[None]:
+        """Undo whatever is done to the rows inside. Gates make states with it that must be rejected."""
+        self._db.execute("SAVEPOINT trial")
+        try:
+            yield
+        finally:
+            self._db.execute("ROLLBACK TO trial")
+            self._db.execute("RELEASE trial")
 
     def close(self) -> None:
         """Release the database. Closing twice is harmless."""
