@@ -56,9 +56,10 @@ def read_call(action: object) -> ToolCall | Mistake:
         return Mistake("malformed", f"The tool's name must be a string, got {shown(name)}.")
     if not isinstance(arguments, Mapping):
         return Mistake("malformed", f"The arguments must be a JSON object, got {shown(arguments)}.")
-    if problem := _not_json(arguments, MAX_DEPTH):
+    plain = dict(arguments)
+    if problem := _not_json(plain, MAX_DEPTH, [MAX_JSON]):
         return Mistake("invalid_arguments", f"The arguments are not plain JSON: {problem}.")
-    return ToolCall(name, arguments)
+    return ToolCall(name, plain)
 
 
 def _parts(action: object) -> tuple[Any, Any] | Mistake:
@@ -70,8 +71,8 @@ def _parts(action: object) -> tuple[Any, Any] | Mistake:
     action = action.get("function", action)
     if not isinstance(action, Mapping) or "name" not in action:
         return Mistake("malformed", f"That is no tool call: expected {_EXPECTED}.")
-    if extra := sorted(str(key)[:40] for key in action if key not in ("name", "arguments")):
-        return Mistake("malformed", f"A tool call has no {extra[0]!r}: expected {_EXPECTED}.")
+    if extra := sorted(shown(key, 40) for key in action if key not in ("name", "arguments")):
+        return Mistake("malformed", f"A tool call has no {extra[0]}: expected {_EXPECTED}.")
     return action["name"], action.get("arguments", {})
 
 
@@ -90,11 +91,11 @@ def _parse(text: str) -> Any:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {shown(twice)} stands there twice")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"the key {shown(name)} stands there twice")
+        found[name] = value
     return found
 
 
@@ -102,36 +103,32 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _not_json(value: object, depth: int) -> str | None:
-    """What keeps a value from travelling as JSON and coming back the same; None if nothing does."""
+def _not_json(value: Any, depth: int, room: list[int]) -> str | None:
+    """What keeps a value from travelling as JSON and coming back the same; None if nothing does.
+
+    `room` holds the characters still to be had. An object that is held twice counts twice: so it would be written.
+    """
     kind = type(value)
+    room[0] -= len(value) if kind is str else 1
+    if room[0] < 0:
+        return f"larger than {MAX_JSON} characters"
     if kind is str:
-        return _unfit(value)  # type: ignore[arg-type]
+        return f"a string holds the control or surrogate character {m.group()!r}" if (m := _UNFIT.search(value)) else None
     if kind is int:
-        return None if -(2**63) <= value < 2**63 else "an integer does not fit into 64 bits"  # type: ignore[operator]
+        return None if -(2**63) <= value < 2**63 else "an integer does not fit into 64 bits"
     if kind is float:
-        return None if math.isfinite(value) else f"{value} is not a JSON number"  # type: ignore[arg-type]
+        return None if math.isfinite(value) else f"{value} is not a JSON number"
     if value is None or kind is bool:
         return None
+    if kind is not dict and kind is not list:
+        return f"a value is of the Python type {kind.__name__}"
     if depth == 0:
         return f"nested deeper than {MAX_DEPTH} levels"
-    if kind is list:
-        return next(filter(None, (_not_json(item, depth - 1) for item in value)), None)  # type: ignore[attr-defined]
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            if type(key) is not str:
-                return f"the key {shown(key)} is not a string"
-            if problem := _unfit(key) or _not_json(item, depth - 1):
-                return problem
-        return None
-    return f"{shown(value)} is a {kind.__name__}"
-
-
-def _unfit(text: str) -> str | None:
-    if match := _UNFIT.search(text):
-        return f"a string holds the control or surrogate character {match.group()!r}"
-    if len(text) > MAX_JSON:
-        return f"a string has {len(text)} characters, at most {MAX_JSON}"
+    for item in value:
+        if kind is dict and type(item) is not str:
+            return f"the key {shown(item)} is not a string"
+        if problem := _not_json(item, depth - 1, room) or (kind is dict and _not_json(value[item], depth - 1, room)):
+            return problem
     return None
 
 

@@ -12,6 +12,7 @@ import os
 import re
 import threading
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import apsw
@@ -24,6 +25,7 @@ PAGE_SIZE = 1024  # bytes; small pages keep a thousand small databases small
 MAX_PAGES = 65_536  # 64 MB a world
 MAX_STEPS = 2_000_000  # SQLite VM steps of one tool call: 10 to 110 ms
 MAX_JUDGE_STEPS = 20_000_000  # the same for one verification
+STATEMENT_CACHE = 96  # prepared statements a connection keeps; an episode seldom needs more
 MAX_GROWTH = 256 * 2**20  # bytes that one statement may make SQLite's heap grow by
 _STRIDE = 1_000  # VM steps between two looks at the budget
 _OPEN = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
@@ -107,7 +109,9 @@ class Guard:
         self._ticks, self._most, self._heap = 0, steps // _STRIDE, apsw.memory_used() + MAX_GROWTH
 
     def tick(self) -> bool:
-        """SQLite's progress handler: True interrupts the statement."""
+        """SQLite's progress handler: True interrupts the statement. Our own SQL has no budget."""
+        if self.phase is Phase.RUNTIME:
+            return False
         self._ticks += 1
         return self._ticks > self._most or apsw.memory_used() > self._heap
 
@@ -167,10 +171,15 @@ _numbers = itertools.count()
 
 def set_clock(now: datetime) -> None:
     """Set the time that every statement run on this thread sees from now on."""
-    _clock.ms = _JULIAN_EPOCH_MS + int(now.replace(tzinfo=UTC).timestamp()) * 1000
+    _clock.ms = _julian_ms(now)
 
 
-def connect(guard: Guard, where: str = ":memory:", statement_cache: int = 96) -> apsw.Connection:
+@lru_cache(maxsize=1024)
+def _julian_ms(now: datetime) -> int:
+    return _JULIAN_EPOCH_MS + int(now.replace(tzinfo=UTC).timestamp()) * 1000
+
+
+def connect(guard: Guard, where: str = ":memory:", statement_cache: int = STATEMENT_CACHE) -> apsw.Connection:
     """Open an in-memory database with every protection in force."""
     # The VFS that shares memory between connections has a clock of its own: those are only ever read.
     vfs = _VFS if where == ":memory:" else "memdb"

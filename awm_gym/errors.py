@@ -13,7 +13,11 @@ with an error of a kind, and the episode goes on.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, time
+from typing import Any
+
+_DEPTH = 32  # levels of a nested value that a message shows
 
 
 class AwmError(Exception):
@@ -68,7 +72,7 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     kind, _, place = kind.partition(" in ")
     place = f" in {place}" if place else ""
     names = sorted(known)
-    near = difflib.get_close_matches(str(name)[:100], names, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name[:100] if isinstance(name, str) else shown(name), names, n=3, cutoff=0.5)
     if near:
         return f"There is no {kind} {shown(name)}{place}. Did you mean {' or '.join(near)}?"
     listing = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
@@ -76,12 +80,38 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> str:
 
 
 def shown(value: object, limit: int = 80) -> str:
-    """A value as an error message shows it: its repr, shortened."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python refuses to print integers of more than 4,300 digits
-        return f"an integer of {value.bit_length()} bits" if isinstance(value, int) else "a value"
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    """A value as an error message shows it: its repr, shortened. Whatever it is, it is shown, and at once."""
+    text = ""
+    for part in _spelled(value, limit, _DEPTH):
+        text += part
+        if len(text) > limit:
+            return text[: limit - 3] + "..."
+    return text
+
+
+def _spelled(value: Any, limit: int, depth: int) -> Iterator[str]:
+    """The repr of a plain value, piece by piece; of all others only the type: their repr may do anything."""
+    kind = type(value)
+    if kind in (str, bytes):
+        yield repr(value[:limit])
+    elif kind is int and value.bit_length() > 2_000:  # Python refuses to print integers of many digits
+        yield f"an integer of {value.bit_length()} bits"
+    elif value is None or kind in (int, float, bool, date, datetime, time):
+        yield repr(value)
+    elif kind not in (list, tuple, dict):
+        yield f"<class {kind.__name__!r}>"
+    elif depth == 0:
+        yield "..."
+    else:
+        first, last = {list: "[]", tuple: "()", dict: "{}"}[kind]
+        yield first
+        for place, item in enumerate(value.items() if kind is dict else value):
+            yield ", " if place else ""
+            if kind is dict:
+                yield from _spelled(item[0], limit, depth - 1)
+                yield ": "
+            yield from _spelled(item[1] if kind is dict else item, limit, depth - 1)
+        yield last
 
 
 def printable(text: str) -> str:

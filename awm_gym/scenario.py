@@ -76,7 +76,6 @@ class Value(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, ignored_types=(cached_property,))
 
-
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with some fields changed. What was computed from the old fields stays behind."""
         copy = super().model_copy(update=update, deep=deep)
@@ -227,6 +226,11 @@ class Tool(Value):
     sql: str
     examples: Several[Example] = ()
     refuses: Several[Refusal] = ()
+
+    @property
+    def entries(self) -> tuple[Example | Refusal, ...]:
+        """The examples and the refusals."""
+        return (*self.examples, *self.refuses)
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from awm_gym.arguments import Bound, Mistake, bind, read_call
 from awm_gym.database import (
     MAX_JUDGE_STEPS,
     MAX_STEPS,
+    STATEMENT_CACHE,
     Guard,
     Phase,
     Table,
@@ -123,17 +124,18 @@ class World:
 
     Args:
         scenario: what to run.
+        statement_cache: how many prepared statements to keep; each takes a few KB.
 
     Raises:
         ScenarioError: the scenario's SQL is not sound.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, statement_cache: int = STATEMENT_CACHE) -> None:
         self.scenario = scenario
         self.task: Task | None = None
         self._shared = compiled(scenario)
         self._guard = Guard()
-        self._db = connect(self._guard)
+        self._db = connect(self._guard, statement_cache=statement_cache)
         self._shared.template.copy_to(self._db)
         self._db.limit(apsw.SQLITE_LIMIT_ATTACHED, 1)
         self._db.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')")  # so that no authorizer sees them made
@@ -164,8 +166,7 @@ class World:
         Raises:
             UsageError: there is no such task, or the world is closed.
         """
-        if self._closed:
-            raise UsageError(f"the world of {self.scenario.name} is closed; make a new one")
+        self._open()
         if task is not None and task not in self.scenario.tasks:
             raise UsageError(unknown(f"task in {self.scenario.name}", task, self.scenario.tasks))
         self.task = self.scenario.tasks[task] if task is not None else None
@@ -173,8 +174,13 @@ class World:
 
     def start_from(self, given: str | None) -> None:
         """Go back to the initial state and run `given`, whatever the tasks say. Gates and examples need it."""
-        self.reset()
+        self._open()
+        self.task = None
         self._start(given)
+
+    def _open(self) -> None:
+        if self._closed:
+            raise UsageError(f"the world of {self.scenario.name} is closed; make a new one")
 
     def _start(self, given: str | None = None) -> None:
         given = (self.task.given if self.task else given) or ""
@@ -213,8 +219,7 @@ class World:
             EnvironmentFault: the engine failed.
             UsageError: the world is closed.
         """
-        if self._closed:
-            raise UsageError(f"the world of {self.scenario.name} is closed; make a new one")
+        self._open()
         clean = read_call(call)
         if isinstance(clean, Mistake):
             return ToolResult(clean.text, kind=clean.kind)
@@ -224,7 +229,21 @@ class World:
         bound = bind(tool.tool, clean.arguments)
         if isinstance(bound, Mistake):
             return ToolResult(bound.text, kind=bound.kind)
-        result = self._play(tool, bound)
+        return self._count(self._play(tool, bound))
+
+    def call_compiled(self, tool: CompiledTool, arguments: Mapping[str, Any]) -> ToolResult:
+        """Run a tool that is not the scenario's own, such as a mutant of one. For gates.
+
+        Raises:
+            ScenarioError: the tool's SQL is wrong.
+        """
+        bound = bind(tool.tool, arguments)
+        if isinstance(bound, Mistake):
+            return ToolResult(bound.text, kind=bound.kind)
+        return self._count(self._play(tool, bound))
+
+    def _count(self, result: ToolResult) -> ToolResult:
+        """Let the clock move on by a call."""
         self._clock += timedelta(seconds=self.scenario.tick)
         return result
 
@@ -333,12 +352,14 @@ class World:
         self._refusal = str(arguments[0])
         raise _Refused(self._refusal)
 
+    def changeset(self) -> bytes:
+        """The difference from the episode's start, in the bytes of SQLite's session extension; b"" if there is none."""
+        return b"" if self._session is None or self._closed else self._session.changeset()
+
     def changes(self) -> tuple[RowChange, ...]:
         """The rows that differ from the episode's start, by table and key."""
-        if self._session is None or self._closed:
-            return ()
         found = []
-        for change in apsw.Changeset.iter(self._session.changeset()):
+        for change in apsw.Changeset.iter(self.changeset()):
             names = self.tables[change.name].column_names
             old, new = change.old or (), change.new or ()
             before = {n: v for n, v in zip(names, old, strict=False) if v is not apsw.no_change}
@@ -409,6 +430,10 @@ class World:
                 self._db.execute(statement.text)
         finally:
             self._guard.phase = Phase.RUNTIME
+
+    def reverse_unordered(self, *, on: bool) -> None:
+        """Let rows without an ORDER BY come the other way round: what changes then depends on chance."""
+        self._db.execute(f"PRAGMA reverse_unordered_selects = {int(on)}")
 
     @contextlib.contextmanager
     def undone(self) -> Iterator[None]:

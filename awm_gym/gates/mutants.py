@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -33,7 +34,7 @@ def of_solution(prover: Prover, task: Task) -> Iterator[Mutant]:
         seen = {value for result in results[:index] for row in result.rows for value in row.values()}
         for what, arguments in _other_arguments(prover, call, seen):
             yield Mutant(f"{call.name} with {what}", _with(calls, index, ToolCall(call.name, arguments)))
-    for first, second in zip(writing, writing[1:], strict=False):
+    for first, second in itertools.pairwise(writing):
         swapped = list(calls)
         swapped[first], swapped[second] = swapped[second], swapped[first]
         yield Mutant(f"{calls[second].name} before {calls[first].name}", tuple(swapped))
@@ -177,10 +178,10 @@ class StateMutant(NamedTuple):
     inside: bool
 
 
-def of_state(prover: Prover, task: Task, run: Run, rows_each: int = 2) -> Iterator[StateMutant]:
+def of_state(prover: Prover, task: Task, run: Run, rows_each: int = 1) -> Iterator[StateMutant]:
     """Mutants of the state the world is in: in every table a row added, a row removed, each column altered.
 
-    Rows that the solution touched are all mutated; of the others `rows_each` a table.
+    Rows that the solution touched are all mutated, in several ways; of the others `rows_each` a table.
     """
     touched = {(row.table, tuple(row.key.values())) for row in prover.changes() if row.after}
     for table in prover.tables.values():
@@ -198,14 +199,17 @@ def of_state(prover: Prover, task: Task, run: Run, rows_each: int = 2) -> Iterat
             for column in table.columns:
                 if column.name in table.key:
                     continue
-                for new in _cells(column.type, quote(column.name), column.required):
+                cells = list(_cells(column.type, quote(column.name), column.required))
+                for new in cells if inside else cells[:1]:
                     sql = f"UPDATE {quote(table.name)} SET {quote(column.name)} = {new} WHERE {where};"
                     yield StateMutant(f"{shown}: {column.name} = {new}", sql, f"{table.name}.{column.name}", inside)
         if rows:
             source = chosen[0] if chosen else rows[0]
             where = " AND ".join(f"{quote(c)} IS {literal(v)}" for c, v in zip(table.key, source, strict=True))
             fresh = ", ".join(_fresh(table.name, c.name, c.type, c.name in table.key) for c in table.columns)
-            sql = f"INSERT INTO {quote(table.name)} ({everything}) SELECT {fresh} FROM {quote(table.name)} WHERE {where};"
+            sql = (
+                f"INSERT INTO {quote(table.name)} ({everything}) SELECT {fresh} FROM {quote(table.name)} WHERE {where};"
+            )
             yield StateMutant(f"{table.name}: a row added", sql, table.name, inside=False)
 
 
@@ -213,7 +217,8 @@ def _cells(kind: str, column: str, required: bool) -> Iterator[str]:
     """SQL for other values of a cell; those that break a constraint are no mutants."""
     if kind == "TEXT":
         yield f"coalesce({column}, '') || ' x'"
-        yield f"CASE WHEN length({column}) = 19 THEN strftime('%Y-%m-%dT%H:%M:%S', {column}, '+1 day') ELSE date({column}, '+1 day') END"
+        later = f"strftime('%Y-%m-%dT%H:%M:%S', {column}, '+1 day')"
+        yield f"CASE WHEN length({column}) = 19 THEN {later} ELSE date({column}, '+1 day') END"
     else:
         yield f"coalesce({column}, 0) + 1"
         yield f"1 - coalesce({column}, 0)"
@@ -228,5 +233,3 @@ def _fresh(table: str, column: str, kind: str, in_key: bool) -> str:
     if kind == "TEXT":
         return f"{quote(column)} || ' x'"
     return f"(SELECT max({quote(column)}) + 1 FROM {quote(table)})"
-
-

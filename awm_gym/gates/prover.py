@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apsw
 
 from awm_gym.answers import folded
+from awm_gym.database import Table
 from awm_gym.scenario import GIVE_UP, SUBMIT, Scenario, Task, Tool, ToolCall
 from awm_gym.soundness import Invariant, invariants
 from awm_gym.tools import CompiledTool
@@ -53,13 +54,14 @@ class Prover:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self.world = World(scenario)
+        self.world = World(scenario, statement_cache=4096)
         self.tables = self.world.tables
         self.tools: dict[str, CompiledTool] = dict(compiled(scenario).tools)
         self.invariants: tuple[Invariant, ...] = invariants(scenario)
         self.figures: dict[str, Any] = {}
         self._feasible = {name: task.model_copy(update={"infeasible": None}) for name, task in scenario.tasks.items()}
         self._runs: dict[tuple[str, str, bool], Run] = {}
+        self.links = {name: _links(self.world, name) for name in self.tables}
         self._keys: dict[tuple[str, str], tuple[Any, ...]] = {}
 
     @property
@@ -107,9 +109,18 @@ class Prover:
         return verify(self.world, self._feasible[task.name], answer)
 
     def end(self, answer: Any, *, gave_up: bool = False) -> str:
-        """The world's present state and an answer, in one text."""
-        changes = [(row.table, dict(row.key), dict(row.before), dict(row.after)) for row in self.world.changes()]
-        return json.dumps([changes, _canonical(answer), gave_up], sort_keys=True)
+        """The world's present state and an answer, in one text. Which number a new row got does not count."""
+        changes = self.world.changes()
+        numbers = _labels(changes, self.links, self.tables)
+        rows = []
+        for row in changes:
+            after = _without_numbers(row.table, row.after, numbers, self.links)
+            after = {column: value for column, value in after.items() if column not in row.key}
+            own = _without_numbers(row.table, row.key, numbers, self.links)
+            key = numbers.get((row.table, *row.key.values())) or list(own.values())
+            rows.append([row.table, key, dict(row.before), after])
+        rows.sort(key=json.dumps)
+        return json.dumps([rows, _canonical(answer), gave_up])
 
     def replay(self, task: Task, calls: Sequence[ToolCall], *, lifted: bool = True) -> tuple[ToolResult, ...]:
         """Play tool calls and leave the world as they left it."""
@@ -134,7 +145,9 @@ class Prover:
         """All values of a column in the initial data, in order."""
         if (table, column) not in self._keys:
             self.world.start_from(None)
-            rows = self.world.query(f'SELECT DISTINCT "{column}" FROM main."{table}" WHERE "{column}" IS NOT NULL ORDER BY 1')
+            rows = self.world.query(
+                f'SELECT DISTINCT "{column}" FROM main."{table}" WHERE "{column}" IS NOT NULL ORDER BY 1'
+            )
             self._keys[table, column] = tuple(row[0] for row in rows)
         return self._keys[table, column]
 
@@ -153,6 +166,39 @@ class Prover:
     def forget(self) -> None:
         """Release the world."""
         self.world.close()
+
+
+def _links(world: World, table: str) -> dict[str, str]:
+    """Columns of a table that refer to another table's key -> that table."""
+    found = world.template.db.execute(f'PRAGMA foreign_key_list("{table}")').fetchall()
+    return {str(row[3]): str(row[2]) for row in found}
+
+
+def _labels(
+    changes: Sequence[RowChange], links: Mapping[str, Mapping[str, str]], tables: Mapping[str, Table]
+) -> dict[tuple[Any, ...], str]:
+    """A name for each new row that numbers itself, made of what it holds and of what it refers to."""
+    new = [row for row in changes if row.kind == "added" and tables[row.table].numbers_itself]
+    labels = {(row.table, *row.key.values()): "new" for row in new}
+    for _ in range(3):  # references of references of references tell rows apart
+        named = {}
+        for row in new:
+            content = _without_numbers(row.table, row.after, labels, links)
+            rest = {column: value for column, value in content.items() if column not in row.key}
+            named[row.table, *row.key.values()] = "new " + json.dumps(rest, sort_keys=True)
+        labels = named
+    return labels
+
+
+def _without_numbers(
+    table: str, cells: Mapping[str, Any], labels: Mapping[tuple[Any, ...], str], links: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    """The cells of a row, with the names of new rows in the place of their numbers."""
+    found = {}
+    for column, value in cells.items():
+        parent = links[table].get(column)
+        found[column] = labels.get((parent, value), value) if parent else value
+    return found
 
 
 def _canonical(answer: Any) -> Any:

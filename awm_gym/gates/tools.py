@@ -1,0 +1,373 @@
+"""Gates on tools: they compile, refuse what they should, survive anything, and read soundly."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from awm_gym.database import Phase
+from awm_gym.errors import ScenarioError
+from awm_gym.gates.prover import Prover, told
+from awm_gym.gates.toolmutants import score
+from awm_gym.gates.walks import arguments, known_arguments
+from awm_gym.scenario import Param, Tool, ToolCall
+from awm_gym.sql import Statement
+from awm_gym.tools import CompiledTool, prepare
+from awm_gym.world import MAX_ROWS, MAX_TEXT, ToolResult
+
+_FUZZ_CALLS = 2_000  # a scenario
+_GHOSTS: dict[str, tuple[Any, ...]] = {"integer": (999_983, -1, 0), "string": ("no such thing",)}
+_HOSTILE: dict[str, tuple[Any, ...]] = {
+    "string": ("", " ", "%", "_", "'; DROP TABLE x; --", '" OR 1=1 --', "\u202e\u200b", "é" * 40, "x" * 4000, "NULL"),
+    "integer": (0, -1, 1, 2**31, 2**63 - 1, -(2**63), 10**6),
+    "number": (0.0, -0.01, 1e18, -1e308, 1e308, 0.1 + 0.2),
+    "date": ("0001-01-01", "9999-12-31", "2024-02-29"),
+    "datetime": ("0001-01-01T00:00:00", "9999-12-31T23:59:59"),
+    "boolean": (True, False),
+}
+
+
+def tools_prepare(prover: Prover) -> Iterator[str]:
+    """Every statement of tools, checks and invariants compiles under its authorizer; tools and tasks use each other.
+
+    Remedy: mend the SQL; use a writing tool that no solution, near miss or example uses in one of them.
+    """
+    template = prover.world.template
+    for invariant in prover.invariants:
+        prepare(template, Phase.JUDGE, Statement(invariant.sql, 1), "invariants.sql", "")
+    proved = {
+        call.name for task in prover.tasks for calls in (task.solution, *task.near_misses.values()) for call in calls
+    }
+    for tool in prover.scenario.tools.values():
+        if not (tool.name in proved or tool.examples):
+            yield f"{tool.name}: is in no solution, no near miss and has no example; nothing shows what it does"
+
+
+def examples_hold(prover: Prover) -> Iterator[str]:
+    """Every example of a tool answers the rows it says.
+
+    Remedy: correct the tool, or the rows of the example; a column left out of a row is NULL.
+    """
+    for tool in prover.scenario.tools.values():
+        for index, example in enumerate(tool.examples):
+            prover.world.start_from(example.given)
+            result = prover.world.call(ToolCall(tool.name, example.arguments))
+            if difference := differs(result, example.rows):
+                yield f"{tool.name}.examples[{index}]: {difference}"
+
+
+def differs(result: ToolResult, rows: tuple[Mapping[str, Any], ...]) -> str:
+    """How a result differs from the rows that an example tells; "" if it does not."""
+    if result.kind is not None:
+        return f"is answered {result.kind}: {result.text}"
+    if len(rows) != len(result.rows):
+        return f"answers {len(result.rows)} rows, not {len(rows)}"
+    for place, (told_row, row) in enumerate(zip(rows, result.rows, strict=True)):
+        if unknown_columns := sorted(set(told_row) - set(row)):
+            return f"row {place} has no column {unknown_columns[0]!r}"
+        for column, value in row.items():
+            if told_row.get(column) != value:
+                return f"row {place}: {column} is {value!r}, not {told_row.get(column)!r}"
+    return ""
+
+
+def refusals_bear_load(prover: Prover) -> Iterator[str]:
+    """Each refuse() is the only reason for some refusal among `refuses`; all of these and ghost keys are refused.
+
+    Remedy: add an entry to `refuses` (with `given`, if the data has no such state) that only this rule stops, or
+    remove the rule.
+    """
+    for name, compiled in prover.tools.items():
+        tool = compiled.tool
+        for index, entry in enumerate(tool.refuses):
+            if _kind(prover, compiled, entry.given, entry.arguments) != "refused":
+                yield f"{name}.refuses[{index}]: is not refused"
+        for place, statement in enumerate(compiled.statements):
+            if "refuse(" not in statement.sql or place < len([p for p in tool.params.values() if p.of]):
+                continue
+            without = compiled._replace(
+                statements=compiled.statements[:place] + compiled.statements[place + 1 :],
+                answer=compiled.answer - (place < compiled.answer),
+            )
+            if place == compiled.answer or all(
+                _kind(prover, without, entry.given, entry.arguments) == "refused" for entry in tool.refuses
+            ):
+                yield f"{name}: no entry of `refuses` depends on: {' '.join(statement.sql.split())[:110]}"
+        yield from _ghosts(prover, tool)
+
+
+def _kind(prover: Prover, compiled: CompiledTool, given: str | None, found: Mapping[str, Any]) -> str | None:
+    prover.world.start_from(given)
+    return prover.world.call_compiled(compiled, found).kind
+
+
+def _ghosts(prover: Prover, tool: Tool) -> Iterator[str]:
+    """Keys of nothing are refused, not ignored."""
+    known = known_arguments(prover)
+    for name, param in tool.params.items():
+        plain = _plain_key(prover, tool, name, param)
+        if not (param.of or plain):
+            continue
+        base = _accepted(prover, tool, known)
+        if base is None:
+            continue
+        for ghost in _GHOSTS[param.item_type]:
+            prover.start(None)
+            value = [ghost] if param.type == "array" else ghost
+            result = prover.world.call(ToolCall(tool.name, {**base, name: value}))
+            if result.kind is None and (prover.writes(tool.name) or param.of):
+                yield f"{tool.name}: {name} = {ghost!r} names nothing, and is accepted"
+                break
+
+
+def _plain_key(prover: Prover, tool: Tool, name: str, param: Param) -> bool:
+    """Whether a parameter without `of` is named like the key of a table."""
+    table = name.removesuffix("_ids").removesuffix("_id")
+    return param.item_type == "integer" and table != name and table in prover.tables and prover.writes(tool.name)
+
+
+def _accepted(prover: Prover, tool: Tool, known: Any) -> dict[str, Any] | None:
+    """Arguments that the tool accepts in the initial state, from examples, solutions or luck."""
+    candidates = [dict(example.arguments) for example in tool.examples if example.given is None]
+    candidates += [
+        dict(call.arguments)
+        for task in prover.tasks
+        for call in task.solution
+        if call.name == tool.name and not task.given
+    ]
+    chance = prover.chance("accepted", tool.name)
+    prover.start(None)
+    candidates += [arguments(prover, tool, chance, known) for _ in range(8)]
+    for candidate in candidates:
+        prover.start(None)
+        if prover.world.call(ToolCall(tool.name, candidate)).kind is None:
+            return candidate
+    return None
+
+
+def tools_survive(prover: Prover) -> Iterator[str]:
+    """Random, boundary and hostile arguments cause no internal error; errors change nothing; results keep to limits.
+
+    Remedy: guard the case by refuse(), by a bound of the parameter, or by a constraint.
+    """
+    known = known_arguments(prover)
+    chance = prover.chance("fuzz")
+    tools = list(prover.scenario.tools.values())
+    found: set[str] = set()
+    accepted = 0
+    for number in range(_FUZZ_CALLS):
+        if number % 40 == 0:
+            prover.start(None)
+        tool = tools[number % len(tools)]
+        call = ToolCall(tool.name, _hostile(tool, arguments(prover, tool, chance, known), chance))
+        problem, result = _survived(prover, call)
+        accepted += result is not None and result.kind is None
+        if problem and f"{tool.name}{problem[:30]}" not in found:
+            found.add(f"{tool.name}{problem[:30]}")
+            yield f"{told(call)[:300]}: {problem}"
+    prover.figures["fuzz"] = {"calls": _FUZZ_CALLS, "accepted": accepted}
+
+
+def _hostile(tool: Tool, base: dict[str, Any], chance: Any) -> dict[str, Any]:
+    """Plausible arguments with, mostly, one of them hostile."""
+    if not tool.params or chance.random() < 0.35:
+        return base
+    name = chance.choice(list(tool.params))
+    param = tool.params[name]
+    value = chance.choice(param.enum or _HOSTILE[param.item_type])
+    if param.type == "array":
+        value = chance.choice(([value], [], [value] * 3))
+    return {**base, name: value}
+
+
+def _survived(prover: Prover, call: ToolCall) -> tuple[str, ToolResult | None]:
+    before = prover.world.changeset()
+    try:
+        result = prover.world.call(call)
+    except ScenarioError as error:
+        prover.start(None)
+        return f"an internal error: {error.problem}", None
+    if result.kind is not None:
+        changed = prover.world.changeset() != before
+        vague = not result.text.strip() or result.text == "None"
+        return ("an error that changed the state" if changed else "an error without words" if vague else ""), result
+    if prover.world.changeset() != before and not prover.writes(call.name):
+        return "a reading tool changed the state", result
+    if len(result.rows) > MAX_ROWS or len(result.text) > 2 * MAX_TEXT:
+        return "a result beyond the limits", result
+    try:
+        json.loads(result.text)
+    except ValueError:
+        return "a result that is no JSON", result
+    return "", result
+
+
+def reads_are_sound(prover: Prover) -> Iterator[str]:
+    """A filter answers a subset and shows its value in the column of its name; pages are disjoint and add up.
+
+    Remedy: correct the WHERE of the filter, the LIMIT and OFFSET of the page, or end the ORDER BY in a key.
+    """
+    for name, compiled in prover.tools.items():
+        if compiled.writes:
+            continue
+        base = _reading_base(prover, compiled.tool)
+        if base is None:
+            continue
+        prover.start(None)
+        whole = prover.world.call(ToolCall(name, base))
+        for key, param in compiled.tool.params.items():
+            if key == "page":
+                yield from _pages(prover, compiled.tool, base, param)
+            elif not param.required and key not in base:
+                yield from _filters(prover, compiled.tool, base, whole, key, param)
+        yield from _ignores_case(prover, compiled.tool, base)
+
+
+def _reading_base(prover: Prover, tool: Tool) -> dict[str, Any] | None:
+    """Arguments for the widest view: nothing optional."""
+    required = {name for name, param in tool.params.items() if param.required}
+    sources = [entry.arguments for entry in tool.examples if entry.given is None]
+    sources += [
+        call.arguments for task in prover.tasks for call in task.solution if call.name == tool.name and not task.given
+    ]
+    for found in [{}, *sources]:
+        base = {key: value for key, value in found.items() if key in required}
+        if set(base) == required:
+            prover.start(None)
+            if prover.world.call(ToolCall(tool.name, base)).kind is None:
+                return base
+    return None
+
+
+def _ask(prover: Prover, tool: Tool, found: dict[str, Any]) -> ToolResult:
+    prover.start(None)
+    return prover.world.call(ToolCall(tool.name, found))
+
+
+def _all_rows(
+    prover: Prover, tool: Tool, found: dict[str, Any], first: ToolResult | None = None
+) -> list[Mapping[str, Any]]:
+    """The rows of all pages."""
+    result = first or _ask(prover, tool, found)
+    rows = list(result.rows)
+    if "page" not in tool.params:
+        return rows
+    for page in range(2, 40):
+        more = _ask(prover, tool, {**found, "page": page}).rows
+        if not more:
+            break
+        rows += more
+    return rows
+
+
+def _identity(row: Mapping[str, Any]) -> str:
+    return json.dumps({key: value for key, value in row.items() if key != "found"}, sort_keys=True)
+
+
+def _pages(prover: Prover, tool: Tool, base: dict[str, Any], param: Param) -> Iterator[str]:
+    first = _ask(prover, tool, base)
+    rows = _all_rows(prover, tool, base, first)
+    if len({_identity(row) for row in rows}) < len(rows):
+        yield f"{tool.name}: its pages overlap"
+    if first.rows and "found" in first.rows[0] and first.rows[0]["found"] != len(rows):
+        yield f"{tool.name}: says found = {first.rows[0]['found']}, but its pages hold {len(rows)} rows"
+    size = re.search(r"\b(\d+) (?:\w+ )?(?:a|per) page", tool.description)
+    if size and len(rows) > int(size.group(1)) != len(first.rows):
+        yield f"{tool.name}: says {size.group(1)} a page, but shows {len(first.rows)}"
+
+
+def _filters(
+    prover: Prover, tool: Tool, base: dict[str, Any], whole: ToolResult, key: str, param: Param
+) -> Iterator[str]:
+    every = _all_rows(prover, tool, base, whole)
+    if not every:
+        return
+    narrowed = False
+    values = _values_for(prover, tool, key, param, every)
+    for value in values:
+        result = _ask(prover, tool, {**base, key: [value] if param.type == "array" else value})
+        if result.kind is not None:
+            continue
+        rows = _all_rows(prover, tool, {**base, key: [value] if param.type == "array" else value}, result)
+        narrowed |= len(rows) < len(every)
+        if key in every[0] and param.type != "array" and not _bound(key):
+            wrong = [row[key] for row in rows if not _equal(row[key], value)]
+            missed = [
+                row for row in every if _equal(row[key], value) and _identity(row) not in {_identity(r) for r in rows}
+            ]
+            if wrong:
+                yield f"{tool.name}: filtered by {key} = {value!r} it shows a row with {key} = {wrong[0]!r}"
+            elif missed and key in whole.rows[0] and param.default is None and len(rows) < len(every):
+                yield f"{tool.name}: filtered by {key} = {value!r} it leaves out a row with that value"
+    if (
+        values
+        and not narrowed
+        and len(values) > 1
+        and param.default is None
+        and len(every) > 3
+        and _is_filter(key, every)
+    ):
+        yield f"{tool.name}: {key} narrows nothing, for any of {len(values)} values"
+
+
+def _is_filter(key: str, rows: list[Mapping[str, Any]]) -> bool:
+    return key in rows[0] and len({str(row[key]) for row in rows}) > 1
+
+
+def _bound(key: str) -> bool:
+    return key.startswith(("min_", "max_", "from_", "to_", "since", "until", "before", "after"))
+
+
+def _equal(cell: Any, value: Any) -> bool:
+    if cell is None:
+        return False
+    if isinstance(value, bool):
+        return bool(cell) == value
+    if isinstance(cell, str) and isinstance(value, str):
+        return value.lower() in cell.lower()
+    return bool(cell == value)
+
+
+def _values_for(prover: Prover, tool: Tool, key: str, param: Param, rows: list[Mapping[str, Any]]) -> list[Any]:
+    reference = prover.reference(tool, key)
+    if param.enum:
+        return list(param.enum)
+    if param.item_type == "boolean":
+        return [True, False]
+    shown = [row[key] for row in rows if row.get(key) is not None] if key in rows[0] else []
+    if reference is not None:
+        shown += prover.keys(*reference)[:4]
+    return list(dict.fromkeys(shown))[:6]
+
+
+def _ignores_case(prover: Prover, tool: Tool, base: dict[str, Any]) -> Iterator[str]:
+    """A search text finds the same in capitals."""
+    for key, param in tool.params.items():
+        if param.type != "string" or param.enum or param.of or key not in ("query", "name", "text", "search"):
+            continue
+        rows = _ask(prover, tool, {k: v for k, v in base.items() if k != key} | {key: "a"}).rows
+        texts = [
+            value
+            for row in rows
+            for value in row.values()
+            if isinstance(value, str) and value.isalpha() and len(value) > 3
+        ]
+        for text in sorted(set(texts))[:3]:
+            small, large = (_ask(prover, tool, {**base, key: form}) for form in (text.lower(), text.upper()))
+            if small.text != large.text:
+                yield f"{tool.name}: {key} = {text.lower()!r} and {text.upper()!r} find different rows"
+
+
+def tools_are_proved(prover: Prover) -> Iterator[str]:
+    """Mutants of each tool's SQL are noticed by a verdict, a refusal or an example; the score is recorded.
+
+    Remedy: for a tool none of whose mutants is noticed, add an example, or use it in a task.
+    """
+    scores = score(prover)
+    total = [sum(column) for column in zip(*scores.values(), strict=True)] if scores else [0, 0]
+    prover.figures["tool_mutants"] = {"noticed": total[0], "counted": total[1]}
+    for name, (noticed, counted) in scores.items():
+        if counted >= 3 and not noticed:
+            yield f"{name}: none of {counted} mutants of its SQL is noticed"

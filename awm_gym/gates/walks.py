@@ -1,0 +1,104 @@
+"""Random walks: calls with arguments that make sense now, so that many are accepted."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from awm_gym.gates.prover import Prover
+from awm_gym.scenario import Param, Tool, ToolCall
+from awm_gym.sql import quote
+from awm_gym.world import ToolResult
+
+
+class WalkStep(NamedTuple):
+    """A call of a walk and its answer."""
+
+    call: ToolCall
+    result: ToolResult
+
+
+def walk(prover: Prover, key: tuple[object, ...], steps: int) -> Iterator[WalkStep]:
+    """Call writing tools from the initial data, with keys, texts and dates drawn from the present state."""
+    chance = prover.chance(*key)
+    prover.start(None)
+    tools = [tool for name, tool in prover.scenario.tools.items() if prover.writes(name)]
+    known = known_arguments(prover)
+    for _ in range(steps if tools else 0):
+        tool = chance.choice(tools)
+        call = ToolCall(tool.name, arguments(prover, tool, chance, known))
+        yield WalkStep(call, prover.world.call(call))
+
+
+def known_arguments(prover: Prover) -> dict[tuple[str, str], list[Any]]:
+    """Arguments that the author used, by tool and name: they are of the right kind, if not for this state."""
+    known: dict[tuple[str, str], list[Any]] = {}
+    calls = [call for task in prover.tasks for call in task.solution if call.name in prover.scenario.tools]
+    for tool in prover.scenario.tools.values():
+        calls += [ToolCall(tool.name, entry.arguments) for entry in tool.entries]
+    for call in calls:
+        for name, value in call.arguments.items():
+            known.setdefault((call.name, name), []).append(value)
+    return known
+
+
+def arguments(
+    prover: Prover, tool: Tool, chance: random.Random, known: dict[tuple[str, str], list[Any]]
+) -> dict[str, Any]:
+    """Plausible arguments for a tool in the world's present state."""
+    found = {}
+    for name, param in tool.params.items():
+        if not param.required and chance.random() < 0.5:
+            continue
+        if param.type == "array":
+            least, most = param.min_items or 1, min(param.max_items or 3, 3)
+            items = [
+                _scalar(prover, tool, name, param, chance, known)
+                for _ in range(chance.randint(least, max(least, most)))
+            ]
+            found[name] = list(dict.fromkeys(items)) if param.unique else items
+        else:
+            found[name] = _scalar(prover, tool, name, param, chance, known)
+    return found
+
+
+def _scalar(
+    prover: Prover, tool: Tool, name: str, param: Param, chance: random.Random, known: dict[tuple[str, str], list[Any]]
+) -> Any:
+    reference = prover.reference(tool, name)
+    if reference is not None:
+        return _present_key(prover, *reference, param, chance)
+    if param.enum:
+        return chance.choice(param.enum)
+    kind = param.item_type
+    used = known.get((tool.name, name))
+    if used and chance.random() < 0.5:
+        value = chance.choice(used)
+        return chance.choice(value) if param.type == "array" and value else value if param.type != "array" else ""
+    if kind == "boolean":
+        return chance.random() < 0.5
+    if kind in ("integer", "number"):
+        low = param.minimum if param.minimum is not None else 1
+        high = param.maximum if param.maximum is not None else max(low, 1) * chance.choice((3, 30, 3000))
+        value = chance.randint(int(low), max(int(high), int(low)))
+        return value if kind == "integer" else float(value)
+    now = prover.scenario.now + timedelta(days=chance.randint(-5, 30))
+    if kind == "date":
+        return now.date().isoformat()
+    if kind == "datetime":
+        return now.replace(hour=chance.randint(8, 18), minute=chance.choice((0, 15, 30, 45)), second=0).isoformat()
+    return chance.choice(("Note", "A. Person", "07700 900555", "ref-1", "12 Mill Lane"))[: param.max_length or 40]
+
+
+def _present_key(prover: Prover, table: str, column: str, param: Param, chance: random.Random) -> Any:
+    """A key that stands there now; mostly one that the tool's own `where` allows, if that needs no other argument."""
+    where = f" AND ({param.where})" if param.where and ":" not in param.where and chance.random() < 0.9 else ""
+    name, source = quote(column), f"main.{quote(table)}"
+    rows = prover.world.query(f"SELECT {name} FROM {source} WHERE {name} IS NOT NULL{where} ORDER BY {name}")
+    if not rows:
+        rows = prover.world.query(f"SELECT {name} FROM {source} WHERE {name} IS NOT NULL ORDER BY {name}")
+    # The newest rows are where the walk's own doings are.
+    pool = rows[-8:] if chance.random() < 0.4 else rows
+    return chance.choice(pool)[0] if pool else (1 if param.item_type == "integer" else "x")
