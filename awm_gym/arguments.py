@@ -5,6 +5,7 @@ Nothing is coerced but 5.0 for 5. Every function here answers a value or a `Mist
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -19,6 +20,7 @@ MAX_DEPTH = 32  # CPython's own limit differs by version
 MAX_JSON = 262_144  # characters of a call written as JSON
 MAX_ARRAY = 60_000  # bytes of an array as JSON; SQLite values end at 65,536
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")  # line breaks and tabs are fine
+_TEXTS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.S)  # the strings of JSON text
 _EXPECTED = 'a JSON object such as {"name": "<tool>", "arguments": {...}}'
 
 
@@ -79,15 +81,21 @@ def _parts(action: object) -> tuple[Any, Any] | Mistake:
 def _parse(text: str) -> Any:
     if len(text) > MAX_JSON:
         return Mistake("malformed", f"The tool call is too long: {len(text)} characters, at most {MAX_JSON}.")
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH + 2:  # arguments within two objects
+        return Mistake("malformed", f"The JSON is nested deeper than {MAX_DEPTH} levels.")
     try:
         return json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-    except RecursionError:
-        return Mistake("malformed", f"The JSON is nested deeper than {MAX_DEPTH} levels.")
     except json.JSONDecodeError as error:
         place = f"{error.msg} at character {error.pos}"
     except ValueError as error:
         place = str(error)[:200]
     return Mistake("malformed", f"That is not valid JSON ({place}): expected {_EXPECTED}.")
+
+
+def _depth(text: str) -> int:
+    """How deep JSON text is nested. Counted before it is parsed, since parsers give up at depths of their own."""
+    steps = ({"[": 1, "{": 1, "]": -1, "}": -1}.get(char, 0) for char in _TEXTS.sub("", text))
+    return max(itertools.accumulate(steps))
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -113,7 +121,8 @@ def _not_json(value: Any, depth: int, room: list[int]) -> str | None:
     if room[0] < 0:
         return f"larger than {MAX_JSON} characters"
     if kind is str:
-        return f"a string holds the control or surrogate character {m.group()!r}" if (m := _UNFIT.search(value)) else None
+        unfit = _UNFIT.search(value)
+        return f"a string holds the control or surrogate character {unfit.group()!r}" if unfit else None
     if kind is int:
         return None if -(2**63) <= value < 2**63 else "an integer does not fit into 64 bits"
     if kind is float:

@@ -1,8 +1,9 @@
-"""The command line: awm-gym list, show, play, demo."""
+"""The command line: awm-gym list, show, play, check, demo."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from awm_gym import __version__, demo
+from awm_gym import __version__, check, demo
 from awm_gym.agents.human import Human
 from awm_gym.agents.policy import play as play_episode
 from awm_gym.agents.scripted import whole_solution
@@ -276,6 +277,36 @@ def _show_verdict(console: Console, episode: Episode, changes: tuple[RowChange, 
     console.print(
         _table(("table", "row", "", "what changed"), rows) if rows else Text("Nothing changed in the database.")
     )
+
+
+@app.command("check")
+def run_check(
+    scenarios: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME|PATH]...", help="Scenarios of the library, folders, or folders of folders."),
+    ] = None,
+    as_json: Json = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Write files in canonical form, and the certificate, of what passes.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Believe what an interrupted run found already.")] = False,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one for each core.")] = 0,
+) -> None:
+    """Prove scenarios: run all gates, and tell what they find. Exit code 1 if they find anything."""
+    found = check.targets(scenarios or [])
+    done: list[check.Checked] = []
+    console = Console()
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("proving", total=len(found))
+        for one in check.check_all(found, jobs=jobs or os.cpu_count() or 1, fix=fix, resume=resume):
+            done.append(one)
+            progress.advance(bar)
+            if not as_json:
+                check.tell(console, one)
+    if as_json:
+        check.print_json(sorted(done, key=lambda one: one.folder))
+    if not all(one.passed for one in done):
+        raise typer.Exit(1)
 
 
 @app.command("demo")

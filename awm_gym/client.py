@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import importlib
 import os
 import threading
@@ -55,7 +56,7 @@ class MemoryRoad:
         self._timeout: float = sdk.TIMEOUT
         self._loop = _background_loop()
         self._session: Any = None
-        self._leave: asyncio.Event | None = None
+        self._leave = asyncio.Event()
         ready = threading.Event()
         self._failure: BaseException | None = None
 
@@ -63,7 +64,7 @@ class MemoryRoad:
             # Contexts of the SDK must be left by the task that entered them, so one task lives for the session.
             try:
                 async with sdk.in_memory(server) as session:
-                    self._session, self._leave = session, asyncio.Event()
+                    self._session = session
                     ready.set()
                     await self._leave.wait()
             except BaseException as error:
@@ -74,6 +75,7 @@ class MemoryRoad:
 
         self._life = asyncio.run_coroutine_threadsafe(live(), self._loop)
         if not ready.wait(self._timeout) or self._session is None:
+            self._life.cancel()
             raise EnvironmentFault(f"the MCP session did not open: {self._failure}") from self._failure
 
     def list_tools(self) -> tuple[ToolInfo, ...]:
@@ -99,13 +101,14 @@ class MemoryRoad:
             return waiting.result(self._timeout)
         except TimeoutError:
             waiting.cancel()
+            self._life.cancel()  # the call may yet be carried out: nothing more can be known of the episode
             raise EnvironmentFault(f"no answer within {self._timeout:g} seconds") from None
 
     def close(self) -> None:
         """End the session. Closing twice is harmless."""
-        if not self._life.done() and self._leave is not None:
+        if not self._life.done():
             self._loop.call_soon_threadsafe(self._leave.set)
-            self._life.result(self._timeout)
+            concurrent.futures.wait([self._life], self._timeout)
 
 
 _loops: dict[int, asyncio.AbstractEventLoop] = {}

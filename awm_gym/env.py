@@ -13,7 +13,7 @@ from rich.text import Text
 from awm_gym.arguments import Mistake, bind, read_call
 from awm_gym.client import ROADS, Road, connect
 from awm_gym.episode import written
-from awm_gym.errors import EpisodeOver, UsageError, printable, shown, unknown
+from awm_gym.errors import EnvironmentFault, EpisodeOver, UsageError, printable, shown, unknown
 from awm_gym.library import open_scenario
 from awm_gym.reward import RewardScheme, scheme
 from awm_gym.scenario import GIVE_UP, SUBMIT, Param, Scenario, Task, Tool, ToolCall
@@ -194,7 +194,12 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
             if isinstance(reason, Mistake):
                 return self._answered(call, ToolAnswer(reason.text, reason.kind))
             return self._ended(call, verify(self.world, self._task, gave_up=True), gave_up=True)
-        return self._answered(call, self._road.call_tool(call))
+        try:
+            return self._answered(call, self._road.call_tool(call))
+        except EnvironmentFault:
+            self._road.close()
+            self._road = self._world = None  # the call may still be at work in there: the next reset takes new ones
+            raise
 
     def _answered(self, action: object, answer: ToolAnswer) -> tuple[str, float, bool, bool, dict[str, Any]]:
         malformed = answer.kind == "malformed"

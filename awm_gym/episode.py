@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from awm_gym.arguments import read_call
 from awm_gym.errors import UsageError, shown
 from awm_gym.scenario import ToolCall
 
@@ -75,13 +76,17 @@ class Episode:
 
 def as_action(action: object) -> Mapping[str, Any] | str:
     """An action as an episode keeps it."""
-    if isinstance(action, ToolCall):
-        return {"name": action.name, "arguments": dict(action.arguments)}
-    return action if isinstance(action, str) else shown(action, 2_000)
+    if isinstance(action, str):
+        return action.encode("utf-8", "backslashreplace").decode()  # a lone surrogate could not be written to a file
+    call = read_call(action) if isinstance(action, ToolCall) else None
+    if isinstance(call, ToolCall):
+        return {"name": call.name, "arguments": call.arguments}
+    return shown(tuple(action) if isinstance(action, ToolCall) else action, 2_000)
 
 
 def written(action: object) -> str:
     """An action as people read it: `move_parcel(parcel_id=103, locker_id=2)`."""
-    if isinstance(action, ToolCall):
-        return f"{action.name}({', '.join(f'{key}={value!r}' for key, value in action.arguments.items())})"
-    return shown(action, 200)
+    kept = as_action(action)
+    if isinstance(kept, str):
+        return shown(kept, 200) if isinstance(action, str) else kept[:200]
+    return f"{kept['name']}({', '.join(f'{key}={value!r}' for key, value in kept['arguments'].items())})"

@@ -103,15 +103,14 @@ def _spelled(value: Any, limit: int, depth: int) -> Iterator[str]:
     elif depth == 0:
         yield "..."
     else:
-        first, last = {list: "[]", tuple: "()", dict: "{}"}[kind]
-        yield first
+        yield "[" if kind is list else "(" if kind is tuple else "{"
         for place, item in enumerate(value.items() if kind is dict else value):
             yield ", " if place else ""
             if kind is dict:
                 yield from _spelled(item[0], limit, depth - 1)
                 yield ": "
             yield from _spelled(item[1] if kind is dict else item, limit, depth - 1)
-        yield last
+        yield "]" if kind is list else ")" if kind is tuple else "}"
 
 
 def printable(text: str) -> str:

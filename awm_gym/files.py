@@ -8,6 +8,7 @@ is always the same bytes. `certificate.json`, beside them, is not part of the sc
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -103,6 +104,26 @@ def parse(texts: Mapping[str, str]) -> Scenario:
     tasks = {name: _item(Task, name, entry, "tasks.toml") for name, entry in _toml(texts, "tasks.toml").items()}
     scenario: Scenario = _model(Scenario, head | fields | {"tools": tools, "tasks": tasks}, "scenario.toml", "")
     return scenario
+
+
+def digest(texts: Mapping[str, str]) -> str:
+    """SHA-256 over the texts of a scenario's files, 64 hexadecimal digits."""
+    content = hashlib.sha256()
+    for name in FILES:
+        content.update(f"{name}\0{texts[name]}\0".encode())
+    return content.hexdigest()
+
+
+def read(folder: str | Path) -> dict[str, str]:
+    """The texts of a scenario's files, by name.
+
+    Raises:
+        ScenarioError: a file cannot be read.
+    """
+    try:
+        return {name: _read(Path(folder), name) for name in FILES}
+    except ScenarioError as error:
+        raise error.within(str(folder)) from error.__cause__
 
 
 def _toml(texts: Mapping[str, str], file: str) -> dict[str, Any]:

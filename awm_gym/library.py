@@ -1,4 +1,4 @@
-"""The library: scenarios that come with the package, and their Gymnasium ids."""
+"""The library: scenarios that come with the package, their certificates, and their Gymnasium ids."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
 from awm_gym.errors import ScenarioError, UsageError, unknown
-from awm_gym.files import FILES, load
+from awm_gym.files import FILES, digest, load, read
+from awm_gym.gates.certificate import VERSION, Certificate
 from awm_gym.scenario import Scenario
 
 NAMESPACE = "awm"
+CERTIFICATE = "certificate.json"
 MAX_EPISODE_STEPS = 30  # tool calls of an episode, unless `gym.make(..., max_episode_steps=)` says otherwise
 _ENTRY_POINT = "awm_gym.env:ToolEnv"
 _TRUNCATION = WrapperSpec("TruncationOutcome", "awm_gym.env:TruncationOutcome", {})
@@ -26,20 +28,48 @@ def root() -> Path:
     return inside if inside.is_dir() else package.parent / "envs_data"
 
 
+def folders() -> dict[str, Path]:
+    """Folders of the library by name, sorted, certified or not."""
+    return {entry.parent.name: entry.parent for entry in sorted((root() / "scenarios").glob(f"*/{FILES[0]}"))}
+
+
+@lru_cache(maxsize=1)
+def _standing() -> dict[str, str]:
+    return {name: doubt(folder) for name, folder in folders().items()}
+
+
 def names() -> tuple[str, ...]:
-    """Names of the library's scenarios, sorted."""
-    folder = root() / "scenarios"
-    return tuple(sorted(entry.name for entry in folder.iterdir() if (entry / FILES[0]).is_file()))
+    """Names of the library's certified scenarios, sorted."""
+    return tuple(name for name, problem in _standing().items() if not problem)
+
+
+def doubt(folder: Path) -> str:
+    """Why a scenario's certificate does not vouch for it; "" if it does."""
+    try:
+        certificate = Certificate.from_json((folder / CERTIFICATE).read_text("utf-8"))
+        if certificate.files != digest(read(folder)):
+            return "its files have changed since it was certified"
+    except OSError:
+        return "it has no certificate"
+    except (UsageError, ScenarioError, UnicodeDecodeError) as error:
+        return str(error)
+    if certificate.gates != VERSION:
+        return f"its certificate is of version {certificate.gates} of the gates, these are {VERSION}"
+    return "" if certificate.passed else "its certificate has findings"
 
 
 def find(scenario: str) -> Path:
     """The folder of a scenario: one of the library by its name, any other by its path.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or the library's own is not certified.
     """
     if scenario in names():
-        return root() / "scenarios" / scenario
+        return folders()[scenario]
+    if scenario in _standing():
+        raise UsageError(
+            f"The scenario {scenario} is not certified: {_standing()[scenario]}. See awm-gym check {scenario}."
+        )
     try:
         if Path(scenario).is_dir():
             return Path(scenario)
@@ -72,7 +102,7 @@ def _load(folder: str, _marks: tuple[tuple[int, int], ...]) -> Scenario:
 
 
 def register() -> None:
-    """Register `awm/<scenario>` for the whole library, and `awm/Task` for content outside it."""
+    """Register `awm/<scenario>` for what is certified, and `awm/Task` for content outside the library."""
     for name in names():
         _register(f"{NAMESPACE}/{name}", {"scenario": name})
     _register(f"{NAMESPACE}/Task", {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -91,6 +91,15 @@ def verify(world: World, task: Task, answer: JsonValue = None, *, gave_up: bool 
     return judge.feasible(answer)
 
 
+def passes(world: World, task: Task, answer: JsonValue = None) -> bool:
+    """Whether `verify` would pass, for a task that can be done. Stops at the first thing wrong; gates ask it often.
+
+    Raises:
+        ScenarioError: as `verify`.
+    """
+    return _Judge(world, task).passes(answer)
+
+
 class _Judge:
     def __init__(self, world: World, task: Task) -> None:
         self.world, self.task = world, task
@@ -102,6 +111,16 @@ class _Judge:
                 raise error.within(world.scenario.name) from None
         self.states: tuple[EndState, ...] = kept[id(task)][1]
         self.touched = sorted({change.table for change in world.changes()})
+
+    def passes(self, answer: JsonValue) -> bool:
+        for state in self.states:
+            wanted = (self._holds(one.sql, f"changes: {one.name}") for one in state.expectations)
+            if not self._strays(state) and all(wanted) and all(self._own_checks(answer)[0].values()):
+                return True
+        return False
+
+    def _strays(self, state: EndState) -> bool:
+        return any(next(self._stray_in(state.frames[name]), None) is not None for name in self.touched)
 
     def infeasible(self, *, gave_up: bool) -> Verdict:
         untouched = EndState((), {name: _strict(self.world, name) for name in self.touched})
@@ -173,18 +192,16 @@ class _Judge:
 
     def stray(self, state: EndState) -> tuple[StrayRow, ...]:
         """Rows that differ though no one asked. The changeset tells the tables to look at, SQL the rows."""
-        found: list[StrayRow] = []
-        for name in self.touched:
-            frame = state.frames[name]
-            width = len(frame.table.key)
-            others = [column for column in frame.table.column_names if column not in frame.table.key]
-            for kind, sql in (("changed", frame.changed), ("added", frame.added), ("removed", frame.removed)):
-                if not sql:
-                    continue
-                for row in self.world.query_with_names(sql, {}, self._error(f"may_change.{name}"))[0]:
-                    columns = tuple(c for c, differs in zip(others, row[width:], strict=False) if differs)
-                    found.append(StrayRow(name, dict(zip(frame.table.key, row[:width], strict=True)), columns, kind))
-        return tuple(found)
+        return tuple(row for name in self.touched for row in self._stray_in(state.frames[name]))
+
+    def _stray_in(self, frame: Frame) -> Iterator[StrayRow]:
+        table, width = frame.table, len(frame.table.key)
+        others = [column for column in table.column_names if column not in table.key]
+        for kind, sql in (("changed", frame.changed), ("added", frame.added), ("removed", frame.removed)):
+            rows = self.world.query_with_names(sql, {}, self._error(f"may_change.{table.name}"))[0] if sql else []
+            for row in rows:
+                columns = tuple(c for c, differs in zip(others, row[width:], strict=False) if differs)
+                yield StrayRow(table.name, dict(zip(table.key, row[:width], strict=True)), columns, kind)
 
 
 def _strict(world: World, table: str) -> Frame:

@@ -5,12 +5,12 @@ A gate is a function from a scenario (in the hands of a `Prover`) to findings; n
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from awm_gym.errors import ScenarioError
+from awm_gym.files import digest, render
+from awm_gym.gates.certificate import VERSION, Certificate
 from awm_gym.gates.data import database_builds, invariants_hold
 from awm_gym.gates.determinism import resets_identically
 from awm_gym.gates.prover import Prover
@@ -38,7 +38,6 @@ from awm_gym.gates.verifiers import (
 )
 from awm_gym.scenario import GIVE_UP, SUBMIT, Scenario
 
-VERSION = 1  # of the gates: certificates of another version are stale
 Gate = Callable[[Prover], Iterator[str]]
 GATES: tuple[Gate, ...] = (
     database_builds,
@@ -63,48 +62,14 @@ GATES: tuple[Gate, ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Certificate:
-    """What the gates found in one exact scenario.
-
-    Attributes:
-        scenario: its name.
-        fingerprint: of its content.
-        gates: the version of the gates.
-        findings: gate -> what it found; empty if it passed.
-        figures: what was counted.
-    """
-
-    scenario: str
-    fingerprint: str
-    gates: int
-    findings: Mapping[str, tuple[str, ...]]
-    figures: Mapping[str, Any]
-
-    @property
-    def passed(self) -> bool:
-        """Whether no gate found anything."""
-        return not any(self.findings.values())
-
-    def to_json(self) -> str:
-        """The text of certificate.json: the same scenario, the same bytes."""
-        document = {
-            "scenario": self.scenario,
-            "fingerprint": self.fingerprint,
-            "gates": self.gates,
-            "findings": {gate: list(found) for gate, found in self.findings.items()},
-            "figures": self.figures,
-        }
-        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-
-
 def certify(scenario: Scenario, gates: tuple[Gate, ...] = GATES) -> Certificate:
     """Run the gates. One that meets an author's error has that error as its finding."""
     findings: dict[str, tuple[str, ...]] = {}
+    identity = (scenario.name, scenario.fingerprint, digest(render(scenario)), VERSION)
     try:
         prover = Prover(scenario)
     except ScenarioError as error:
-        return Certificate(scenario.name, scenario.fingerprint, VERSION, {"database_builds": (str(error),)}, {})
+        return Certificate(*identity, {"database_builds": (str(error),)}, {})
     for gate in gates:
         found: list[str] = []
         try:
@@ -114,7 +79,7 @@ def certify(scenario: Scenario, gates: tuple[Gate, ...] = GATES) -> Certificate:
         findings[gate.__name__] = tuple(dict.fromkeys(found))
     figures = _figures(prover) | prover.figures
     prover.forget()
-    return Certificate(scenario.name, scenario.fingerprint, VERSION, findings, figures)
+    return Certificate(*identity, findings, figures)
 
 
 def _figures(prover: Prover) -> dict[str, Any]:

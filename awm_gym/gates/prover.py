@@ -15,7 +15,7 @@ from awm_gym.database import Table
 from awm_gym.scenario import GIVE_UP, SUBMIT, Scenario, Task, Tool, ToolCall
 from awm_gym.soundness import Invariant, invariants
 from awm_gym.tools import CompiledTool
-from awm_gym.verify import Verdict, verify
+from awm_gym.verify import Verdict, passes, verify
 from awm_gym.world import RowChange, ToolResult, World, compiled
 
 
@@ -107,6 +107,10 @@ class Prover:
     def verdict(self, task: Task, answer: Any) -> Verdict:
         """Judge the world as it is now."""
         return verify(self.world, self._feasible[task.name], answer)
+
+    def passes(self, task: Task, answer: Any) -> bool:
+        """Whether the task accepts the world as it is now."""
+        return passes(self.world, self._feasible[task.name], answer)
 
     def end(self, answer: Any, *, gave_up: bool = False) -> str:
         """The world's present state and an answer, in one text. Which number a new row got does not count."""

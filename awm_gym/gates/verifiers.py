@@ -117,7 +117,7 @@ def _noticed(prover: Prover, task: Task, mutant: StateMutant, answer: Any, end: 
             prover.world.execute(mutant.sql)
         except (*REJECTED, apsw.SQLError):
             return None
-        if not prover.verdict(task, answer).passed:
+        if not prover.passes(task, answer):
             return True
         equal = prover.end(answer) == end
         other_right_end = _several_ends(task) and mutant.inside and not _nonsense(mutant)
