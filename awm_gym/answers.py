@@ -7,14 +7,18 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from awm_gym.arguments import calendar_date, integer, moment, number
+from awm_gym.arguments import MAX_ARRAY, calendar_date, integer, moment, number
 from awm_gym.errors import shown
 from awm_gym.scenario import MAX_ITEMS, MAX_STRING, Answer, JsonValue
 
 
 def problem_with(answer: Answer, value: object) -> str | None:
     """Why a value is not of the answer's type (an end of a sentence), or None if it is."""
-    return None if _fit(answer, value) is not None else f"must be {described(answer)}, got {shown(value)}"
+    fitted = _fit(answer, value)
+    if fitted is None:
+        return f"must be {described(answer)}, got {shown(value)}"
+    size = len(json.dumps(fitted, ensure_ascii=False).encode("utf-8", "replace"))
+    return None if size <= MAX_ARRAY else f"is too long: {size} bytes as JSON, at most {MAX_ARRAY}"
 
 
 def _fit(answer: Answer, value: object) -> Any:

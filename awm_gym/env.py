@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import gymnasium as gym
@@ -61,8 +62,8 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
     ## Info
     Always `scenario`, `task`, `error_kind` (str, "" if the call succeeded), and `outcome`: "running", at the end
     "solved", "failed", "gave_up", "malformed" or "truncated". After `reset` also `tools`, a list of
-    `{"name", "description", "input_schema"}`. At the end also `checks` (name -> bool), `stray_tables` (list of
-    str) and `explanation` (str).
+    `{"name", "description", "input_schema"}`; the schemas are shared, treat them as read-only. At the end also
+    `checks` (name -> bool), `stray_tables` (list of str) and `explanation` (str).
 
     Args:
         scenario: a name of the library, a folder, or a `Scenario`.
@@ -105,13 +106,12 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
             raise UsageError(unknown("render mode", render_mode, self.metadata["render_modes"]))
         self.task_names = (task,) if task is not None else tuple(self.scenario.tasks)
         self.road, self.reward_scheme, self.render_mode = road, scheme(reward), render_mode
-        own = [ToolInfo(tool.name, tool.description, tool.input_schema) for tool in self.scenario.tools.values()]
-        self._tools = {name: [*own, *_ending(self.scenario.tasks[name])] for name in self.task_names}
-        self._documents = {name: [tool.document() for tool in tools] for name, tools in self._tools.items()}
-        endings = [_ending(self.scenario.tasks[name]) for name in self.task_names]
-        submits = [submit for index, (submit, _) in enumerate(endings) if submit not in [s for s, _ in endings[:index]]]
+        self._submits = {name: _submit(self.scenario.tasks[name]) for name in self.task_names}
+        self._documents = [tool.document for tool in self.scenario.tools.values()]
+        ways_to_submit = {json.dumps(submit): submit for submit in self._submits.values()}
+        tools = [ToolInfo(**document) for document in (*self._documents, *ways_to_submit.values(), _GIVE_UP.document)]
         self.observation_space = Utf8(MAX_OBSERVATION)
-        self.action_space = ToolCalls([*own, *submits, endings[0][1]], self.scenario.now)
+        self.action_space = ToolCalls(tools, self.scenario.now)
         self._road: Road | None = None
         self._task: Task | None = None
         self._outcome = ""
@@ -155,7 +155,8 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
             f"{self.scenario.greeting}\n{self.scenario.description.strip()}\n\n{self._task.instruction.strip()}"
         )
         self._show(observation)
-        return observation, self._info("") | {"tools": list(self._documents[chosen])}
+        tools = [dict(document) for document in (*self._documents, self._submits[chosen], _GIVE_UP.document)]
+        return observation, self._info("") | {"tools": tools}
 
     def _chosen(self, options: dict[str, Any] | None) -> str | None:
         for key in options or {}:
@@ -278,8 +279,7 @@ class TruncationOutcome(gym.Wrapper[str, ToolCall, str, ToolCall], RecordConstru
         return observation, reward, terminated, truncated, info
 
 
-def _ending(task: Task) -> tuple[ToolInfo, ToolInfo]:
-    """`submit` and `give_up` as this task offers them."""
-    answer = " and answer" if task.answer else ""
-    submit = ToolInfo(SUBMIT, _SUBMIT.format(answer=answer), task.submit_schema)
-    return submit, ToolInfo(GIVE_UP, _GIVE_UP.description, _GIVE_UP.input_schema)
+def _submit(task: Task) -> dict[str, Any]:
+    """`submit` as this task offers it."""
+    description = _SUBMIT.format(answer=" and answer" if task.answer else "")
+    return {"name": SUBMIT, "description": description, "input_schema": task.submit_schema}

@@ -65,7 +65,7 @@ def find(scenario: str) -> Path:
         UsageError: there is none, or the library's own is not certified.
     """
     if scenario in names():
-        return folders()[scenario]
+        return root() / "scenarios" / scenario
     if scenario in _standing():
         raise UsageError(
             f"The scenario {scenario} is not certified: {_standing()[scenario]}. See awm-gym check {scenario}."

@@ -227,6 +227,11 @@ class Tool(Value):
     examples: Several[Example] = ()
     refuses: Several[Refusal] = ()
 
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The tool as an agent sees it: name, description, input_schema. Shared: treat it as read-only."""
+        return {"name": self.name, "description": self.description, "input_schema": self.input_schema}
+
     @property
     def entries(self) -> tuple[Example | Refusal, ...]:
         """The examples and the refusals."""

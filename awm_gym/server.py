@@ -19,10 +19,6 @@ class ToolInfo(NamedTuple):
     description: str
     input_schema: dict[str, Any]
 
-    def document(self) -> dict[str, Any]:
-        """The same as JSON."""
-        return {"name": self.name, "description": self.description, "input_schema": self.input_schema}
-
 
 class ToolAnswer(NamedTuple):
     """What a tool call gave: text for the agent, and the kind of error or None."""

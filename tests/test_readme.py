@@ -1,9 +1,12 @@
 """The README holds: its start runs, its tree is the tree, its commands exist."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from awm_gym.gates import GATES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -40,9 +43,19 @@ def test_every_script_it_names_exists(script):
 
 
 def test_the_toml_of_its_examples_is_read(tmp_path):
-    import tomllib
-
     blocks = re.findall(r"```toml\n(.*?)```", README, re.S)
     assert len(blocks) == 2
     for block in blocks:
         assert tomllib.loads(block)
+
+
+def test_the_table_of_gates_is_the_gates():
+    told = re.findall(r"^\| (\w+) \|", README.partition("## Proofs")[2].partition("## ")[0], re.M)
+    assert told[1:] == [gate.__name__ for gate in GATES]
+
+
+def test_every_gate_says_what_it_proves_and_the_remedy():
+    for gate in GATES:
+        first, *rest = gate.__doc__.strip().splitlines()
+        assert first.endswith(".")
+        assert any(line.strip().startswith("Remedy: ") for line in rest), gate.__name__

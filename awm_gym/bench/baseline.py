@@ -1,9 +1,8 @@
-"""What one process per environment takes: the same tools behind HTTP, the state in a SQLite file of each episode."""
+"""What one process per environment takes: the tools behind HTTP, the state in a SQLite file copied for each episode."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib
 import json
 import shutil
@@ -14,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -25,37 +26,71 @@ from awm_gym import mcp_sdk
 from awm_gym.answers import equal, expected_from, for_sql
 from awm_gym.bench import peer
 from awm_gym.bench.machine import median_us, memory_mb_of
-from awm_gym.bench.workload import Run, Size, must, must_answer
-from awm_gym.errors import EnvironmentFault
+from awm_gym.bench.workload import Run, Size, Step, must, must_answer
+from awm_gym.errors import AwmError, EnvironmentFault
 from awm_gym.expected import EndState, compile_end_states
-from awm_gym.scenario import Scenario
+from awm_gym.scenario import Scenario, Task
 from awm_gym.sql import statements
+from awm_gym.tools import CompiledTool
 from awm_gym.world import compiled
 
 TIMEOUT = 60.0  # seconds for a server to start, and for a call
-Tell = Callable[[str], None]
+
+
+def measure(
+    scenario: Scenario, runs: Sequence[Run], size: Size, tell: Callable[[str], None]
+) -> tuple[dict[str, float], str]:
+    """Figures of a scenario by their names, the same as here; and the database engine.
+
+    Raises:
+        EnvironmentFault: a server does not start or fails, or it answers otherwise than here.
+    """
+    with tempfile.TemporaryDirectory(prefix="awm-gym-bench-") as folder:
+        kit = Kit(scenario, runs, Path(folder))
+        timed = _Timed(kit)
+        tell("a process for each environment")
+        timed.start(size.starts)
+        tell("calls over HTTP")
+        timed.play(size.rounds)
+        tell("calls over MCP")
+        framed = asyncio.run(_mcp_calls(kit, size.rounds))
+    steps = timed.reads + timed.writes
+    return {
+        "reset_us": median_us(timed.resets),
+        "step_us": median_us(steps),
+        "step_read_us": median_us(timed.reads or [0.0]),
+        "step_write_us": median_us(timed.writes or [0.0]),
+        "step_memory_us": median_us(framed),
+        "verify_us": median_us(timed.verdicts),
+        "memory_mb": statistics.median(timed.memory),
+        "steps_per_second": len(steps) / sum(steps),
+        "episodes_per_second": len(timed.episodes) / sum(timed.episodes),
+    }, kit.engine
 
 
 class Judged(NamedTuple):
-    """A task, with its compiled end states and the database that it starts with."""
+    """A task's solution, the compiled end states that are right, and the database that it starts with."""
 
     run: Run
     states: tuple[EndState, ...]
     initial: Path
 
 
-class Baseline:
-    """A scenario as the baseline serves it: files in a folder.
+class Kit:
+    """A scenario in the form that servers of the baseline need, as files in a folder.
 
     Args:
         scenario: what to serve.
         runs: the solutions of its tasks.
-        folder: where the files go; they are the caller's to remove.
+        folder: where the files go; the caller removes it.
+
+    Raises:
+        EnvironmentFault: an episode in which nothing was done is judged to be solved.
     """
 
     def __init__(self, scenario: Scenario, runs: Sequence[Run], folder: Path) -> None:
-        self._scenario, self._folder, self._copies = scenario, folder, 0
-        shared = compiled(scenario)
+        self._scenario, self._runs, self._folder, self._copies = scenario, runs, folder, 0
+        self._shared = compiled(scenario)
         self.application = peer.Application(
             name=scenario.name,
             version=str(scenario.version),
@@ -63,30 +98,65 @@ class Baseline:
             now=scenario.now.isoformat(),
             tick=scenario.tick,
             user=scenario.user.id,
-            tools=[_document(tool) for tool in shared.tools.values()],
+            tools=[_document(tool) for tool in self._shared.tools.values()],
         )
-        givens = list(dict.fromkeys(run.task.given or "" for run in runs))
         try:
-            initial = {given: self._initial(given) for given in givens}
-        except sqlite3.Error:  # Python's SQLite is as old as the system's
+            self.tasks = self._prepared()
+        except sqlite3.Error:  # Python's own SQLite may be too old for the scenario
             self.application["engine"] = "apsw"
-            initial = {given: self._initial(given) for given in givens}
+            self.tasks = self._prepared()
         self.document = folder / "application.json"
         self.document.write_text(json.dumps(self.application), "utf-8")
-        tables = shared.template.tables
-        self.tasks = tuple(
-            Judged(run, compile_end_states(run.task, tables), initial[run.task.given or ""]) for run in runs
-        )
 
     @property
     def engine(self) -> str:
-        """The database engine and its version, as the report tells it."""
+        """The database engine of the servers, and its version."""
         if self.application["engine"] == "apsw":
             return f"apsw {apsw.sqlite_lib_version()}"
         return f"sqlite3 {sqlite3.sqlite_version}"
 
+    def copy(self, path: Path) -> Path:
+        """A new copy of a database."""
+        return Path(shutil.copyfile(path, self._new_path()))
+
+    def verify(self, judged: Judged, path: Path, *, idle: bool = False) -> bool:
+        """Judge a database as peers do: on copies of both files, and every table is compared.
+
+        Args:
+            judged: the task.
+            path: the database as the episode left it.
+            idle: whether the episode was over before it began: nothing was done, and nothing answered.
+        """
+        run = judged.run
+        final = shutil.copyfile(path, self._folder / "final.db")
+        initial = shutil.copyfile(judged.initial, self._folder / "initial.db")
+        store = peer.Store(self.application, str(final))
+        store.now += timedelta(seconds=0 if idle else self._scenario.tick * len(run.steps))
+        try:
+            store.db.execute("ATTACH ? AS before", (str(initial),))
+            reached = [_reached(store, state) for state in judged.states]
+            answered = _answered(store, run.task, None if idle else run.answer)
+        finally:
+            store.db.close()
+        ended_well = (run.gave_up and not idle) == (run.task.infeasible is not None)
+        return ended_well and answered and any(reached)
+
+    def _prepared(self) -> tuple[Judged, ...]:
+        """The tasks, with proof that the engine knows all SQL of theirs."""
+        givens = dict.fromkeys(run.task.given or "" for run in self._runs)
+        initial = {given: self._initial(given) for given in givens}
+        tasks = []
+        for run in self._runs:
+            task = Task(name="nothing", instruction="Nothing.", solution=()) if run.task.infeasible else run.task
+            states = compile_end_states(task, self._shared.template.tables)
+            judged = Judged(run, states, initial[run.task.given or ""])
+            idle = self.verify(judged, judged.initial, idle=True)
+            must(not idle, f"the baseline has {run.task.name} solved by doing nothing")
+            tasks.append(judged)
+        return tuple(tasks)
+
     def _initial(self, given: str) -> Path:
-        """The database of an episode's start, with proof that every tool compiles there."""
+        """The database that episodes start with, with proof that every tool compiles there."""
         path = self._new_path()
         db = peer.Store(self.application, str(path)).db
         db.execute("BEGIN")
@@ -104,31 +174,70 @@ class Baseline:
         self._copies += 1
         return self._folder / f"{self._copies}.db"
 
-    def copy(self, path: Path) -> Path:
-        """A copy of a database."""
-        return Path(shutil.copyfile(path, self._new_path()))
 
-    def verify(self, judged: Judged, path: Path, *, idle: bool = False) -> bool:
-        """Judge a database as peers do: on copies of both files, looking at every table."""
-        run = judged.run
-        final, initial = self.copy(path), self.copy(judged.initial)
-        store = peer.Store(self.application, str(final))
-        try:
-            store.db.execute("ATTACH ? AS before", (str(initial),))
-            if run.task.infeasible is not None and (idle or not run.gave_up):
-                return False
-            return any(_reached(store, run, state, idle=idle) for state in judged.states)
-        finally:
-            store.db.close()
-
-
-def _document(tool: Any) -> peer.ToolDocument:
-    columns = tool.statements[tool.answer].columns if tool.answer >= 0 else ()
+def _document(tool: CompiledTool) -> peer.ToolDocument:
     return peer.ToolDocument(
         name=tool.tool.name,
         description=tool.tool.description,
         input_schema=tool.tool.input_schema,
         statements=[statement.sql for statement in tool.statements],
         answer=tool.answer,
-        columns=list(columns),
+        columns=list(tool.statements[tool.answer].columns) if tool.answer >= 0 else [],
     )
+
+
+def _reached(store: peer.Store, state: EndState) -> bool:
+    """Whether a database is in an end state: all that is wanted is there, and nothing else differs."""
+    wanted = [bool(store.rows(expectation.sql, {})[0][0]) for expectation in state.expectations]
+    queries = [sql for frame in state.frames.values() for sql in (frame.changed, frame.added, frame.removed) if sql]
+    stray = [row for sql in queries for row in store.rows(sql, {})]
+    return all(wanted) and not stray
+
+
+def _answered(store: peer.Store, task: Task, answer: Any) -> bool:
+    """Whether the answer is right, and the author's own checks hold."""
+    bindings: Mapping[str, Any] = {"answer": for_sql(task.answer, answer) if task.answer else None}
+    holds = [bool(store.rows(f"SELECT ({sql}) IS TRUE", bindings)[0][0]) for sql in task.checks.values()]
+    if task.infeasible is not None or task.answer is None or task.expect is None:
+        return task.infeasible is not None or all(holds)
+    cursor = store.db.execute(task.expect, bindings)
+    columns = [column[0] for column in cursor.description]
+    return all(holds) and equal(task.answer, answer, expected_from(task.answer, list(cursor), columns))
+
+
+class Server(AbstractContextManager["Server"]):
+    """A running process of the baseline. It ends with the block, and with this process whatever happens.
+
+    Args:
+        kit: what it serves.
+        database: the file that holds its state.
+        mcp: whether it speaks MCP too.
+
+    Raises:
+        EnvironmentFault: no port can be bound, or the process does not answer.
+    """
+
+    def __init__(self, kit: Kit, database: Path, *, mcp: bool = False) -> None:
+        program = ["-m", "awm_gym.bench.peer_mcp"] if mcp else ["-P", peer.__file__]
+        try:
+            listening = socket.create_server(("127.0.0.1", 0))
+        except OSError as error:
+            raise EnvironmentFault(f"no port of 127.0.0.1 can be bound for the baseline: {error}") from error
+        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        self._client = httpx.Client(base_url=self.url, timeout=TIMEOUT, trust_env=False)
+        # The child has the listening socket and we close ours: a request waits until it answers, and fails if it dies.
+        with listening, tempfile.TemporaryFile() as self._errors:
+            arguments = [str(kit.document), str(database), str(listening.fileno())]
+            self._process = subprocess.Popen(
+                [sys.executable, *program, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors,
+                pass_fds=[listening.fileno()],
+            )
+        self._request("GET", "/health")
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
