@@ -25,7 +25,7 @@ PAGE_SIZE = 1024  # bytes; small pages keep a thousand small databases small
 MAX_PAGES = 65_536  # 64 MB a world
 MAX_STEPS = 2_000_000  # SQLite VM steps of one tool call: 10 to 110 ms
 MAX_JUDGE_STEPS = 20_000_000  # the same for one verification
-STATEMENT_CACHE = 96  # prepared statements a connection keeps; an episode seldom needs more
+STATEMENT_CACHE = 256  # prepared statements a connection keeps: all of a scenario with 40 tools
 MAX_GROWTH = 256 * 2**20  # bytes that one statement may make SQLite's heap grow by
 _STRIDE = 1_000  # VM steps between two looks at the budget
 _OPEN = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
@@ -51,6 +51,8 @@ _CONFIG = {
     apsw.SQLITE_DBCONFIG_WRITABLE_SCHEMA: 0,
     apsw.SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER: 0,
     apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION: 0,
+    # without it a plan may depend on bound values, and each new value compiles the statement again
+    apsw.SQLITE_DBCONFIG_ENABLE_QPSG: 1,
     apsw.SQLITE_DBCONFIG_DQS_DML: 0,
     apsw.SQLITE_DBCONFIG_DQS_DDL: 0,
 }

@@ -21,12 +21,38 @@ from typing import Any
 from pydantic import ValidationError
 
 from awm_gym.errors import ScenarioError, shown, unknown
-from awm_gym.scenario import Answer, ChangedRow, Changes, Param, Scenario, Sql, Task, Tool, ToolCall, User
+from awm_gym.scenario import (
+    Answer,
+    ChangedRow,
+    Changes,
+    Example,
+    Infeasible,
+    MayChange,
+    Param,
+    Refusal,
+    Scenario,
+    Sql,
+    Task,
+    Tool,
+    ToolCall,
+    User,
+)
 from awm_gym.soundness import check
 
 FILES = ("scenario.toml", "schema.sql", "invariants.sql", "data.sql", "tools.toml", "tasks.toml")
 MAX_FILE = 4 * 2**20  # bytes of one file
+MAX_DEPTH = 64  # levels of nested tables and lists in one file
 _FIELD_FILES = {"db_schema": "schema.sql", "invariants": "invariants.sql", "data": "data.sql"}
+_INNER: dict[str, Any] = {  # what stands below a key of a tool, a task or the scenario
+    "params": Param,
+    "examples": Example,
+    "refuses": Refusal,
+    "answer": Answer,
+    "infeasible": Infeasible,
+    "may_change": MayChange,
+    "changes": Sql,
+    "user": User,
+}
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -53,17 +79,23 @@ def save(scenario: Scenario, folder: str | Path) -> None:
     """Write a scenario's files into a folder, which is made if it is not there. Other files there stay.
 
     Raises:
-        ScenarioError: the folder's name is not the scenario's, or it cannot be written.
+        ScenarioError: the folder's name is not the scenario's, a file would not be read back, or it cannot be written.
     """
     folder = Path(folder)
     if folder.resolve().name != scenario.name:
         raise ScenarioError(f"the folder {folder.name!r} must be named {scenario.name!r}", scenario=scenario.name)
+    texts = render(scenario)
     try:
+        contents = {name: text.encode("utf-8", "surrogatepass") for name, text in texts.items()}
+        for name, content in contents.items():
+            _text(content, name)
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in render(scenario).items():
+        for name, content in contents.items():
             part = folder / f".{name}.part"
-            part.write_text(text, encoding="utf-8", newline="\n")
+            part.write_bytes(content)
             part.replace(folder / name)
+    except ScenarioError as error:
+        raise error.within(str(folder)) from error.__cause__
     except OSError as error:
         raise ScenarioError(f"cannot be written: {error.strerror}", scenario=str(folder)) from error
 
@@ -75,10 +107,15 @@ def _read(folder: Path, name: str) -> str:
     except OSError as error:
         remedy = f"a scenario's folder holds {', '.join(FILES)}"
         raise ScenarioError(f"cannot be read ({error.strerror}); {remedy}", file=name) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ScenarioError("is not a regular file", file=name)
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ScenarioError("is not a regular file", file=name)
-        content = file.read(MAX_FILE + 1)
+        return _text(file.read(MAX_FILE + 1), name)
+
+
+def _text(content: bytes, name: str) -> str:
+    """The text of a file, if it is one that may be read."""
     if len(content) > MAX_FILE:
         raise ScenarioError(f"is larger than {MAX_FILE} bytes", file=name)
     try:
@@ -128,10 +165,23 @@ def read(folder: str | Path) -> dict[str, str]:
 
 def _toml(texts: Mapping[str, str], file: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(texts[file])
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        problem = f"{error}; two entries of one name, or a slip in the TOML" if "twice" in str(error) else str(error)
-        raise ScenarioError(f"is not valid TOML: {problem}", file=file) from error
+        document = tomllib.loads(texts[file])
+    except (ValueError, RecursionError) as error:  # an integer of too many digits is no TOMLDecodeError
+        twice = "twice" in str(error) or "overwrite" in str(error)
+        hint = "; two entries of one name, or a slip in the TOML" if twice else ""
+        raise ScenarioError(f"is not valid TOML: {error}{hint}", file=file) from error
+    for key, value in document.items():
+        if _deeper(value, MAX_DEPTH):
+            raise ScenarioError(f"is nested deeper than {MAX_DEPTH} levels", file=file, key=key)
+    return document
+
+
+def _deeper(value: object, levels: int) -> bool:
+    """Whether a document nests deeper than so many levels."""
+    if not isinstance(value, (dict, list)):
+        return False
+    items = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper(item, levels - 1) for item in items)
 
 
 def _item(model: type[Tool] | type[Task], name: str, entry: object, file: str) -> Any:
@@ -172,18 +222,9 @@ def _explained(model: Any, first: Any, path: list[Any]) -> str:
 
 def _keys_at(model: Any, path: list[Any]) -> list[str]:
     """The keys allowed at a place in a document, as far as the models tell."""
-    nested: dict[str, Any] = {"params": Param, "answer": Answer, "user": User}
-    for part in path:
-        model = nested.get(part, model) if isinstance(part, str) else model
-    if (path and path[-1] in ("examples", "refuses", "infeasible")) or any(isinstance(part, int) for part in path):
-        field = next((part for part in reversed(path) if part in ("examples", "refuses")), path[-1])
-        return {"examples": ["given", "arguments", "rows"], "refuses": ["given", "arguments"]}.get(
-            str(field), ["why", "lifted_by", "shown_by"]
-        )
-    hidden = (
-        {"name", "db_schema", "invariants", "data", "tools", "tasks"} if model is not Scenario else set(_FIELD_FILES)
-    )
-    return [name for name in model.model_fields if name not in hidden]
+    inner = _INNER.get(path[0], model) if path else model
+    hidden = {Scenario: {*_FIELD_FILES, "tools", "tasks"}, Tool: {"name"}, Task: {"name"}}.get(inner, set())
+    return [name for name in inner.model_fields if name not in hidden]
 
 
 def render(scenario: Scenario) -> dict[str, str]:

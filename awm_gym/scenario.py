@@ -74,7 +74,7 @@ Description = Annotated[Text, Field(max_length=MAX_DESCRIPTION)]
 class Value(BaseModel):
     """Base of everything an author writes: strict, closed, frozen."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, ignored_types=(cached_property,))
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, ignored_types=(cached_property,))
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with some fields changed. What was computed from the old fields stays behind."""
@@ -207,7 +207,7 @@ class Example(Value):
 
     given: str | None = None
     arguments: dict[str, Any]
-    rows: Several[dict[str, Any]]
+    rows: Several[dict[str, Scalar]]
 
 
 class Refusal(Value):
@@ -384,6 +384,8 @@ def _row(table: str, row: object) -> object:
         raise ValueError(f'{table}: a row is a table such as {{ id = 1, status = "done" }}, not {row!r}')
     columns = {key: value for key, value in row.items() if key not in ("new", "gone")}
     if "new" in row:
+        if "gone" in row:
+            raise ValueError(f"{table}: a row is `new` or `gone`, not both: {row!r}")
         return NewRow(name=row["new"], columns=columns)
     return ChangedRow(columns=columns, gone=row.get("gone", False))
 

@@ -153,11 +153,12 @@ def _topped_up(
 
 
 def _draw_number(schema: dict[str, Any], kind: str, rng: np.random.Generator) -> int | float:
-    low = schema.get("minimum", min(1, schema.get("maximum", 1)))
+    low = schema.get("minimum", 1 if schema.get("maximum", 1) >= 1 else schema["maximum"] - 199)
     high = schema.get("maximum", max(low, 1) + 199)
     if kind == "integer":
         return int(rng.integers(math.ceil(low), math.floor(high), endpoint=True))
-    return round(float(rng.uniform(low, high)), 2) if high - low >= 1 else float(rng.uniform(low, high))
+    drawn = float(rng.uniform(low, high))
+    return min(max(round(drawn, 2), low), high) if high - low >= 1 else drawn
 
 
 def _draw_text(schema: dict[str, Any], rng: np.random.Generator, now: datetime) -> str:

@@ -11,10 +11,13 @@ import apsw
 from awm_gym.errors import ScenarioError
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?(?:\*/|\Z)", re.S)
+_QUOTED = re.compile(  # what is opened and not closed reaches to the end: nothing is looked at twice
+    r"'[^']*(?:'|\Z)|\"[^\"]*(?:\"|\Z)|`[^`]*(?:`|\Z)|\[[^\]]*(?:\]|\Z)|--[^\n]*|/\*.*?(?:\*/|\Z)", re.S
+)
 _PARAMETER = re.compile(r"(?<![\w:]):([A-Za-z_]\w*)")
 _OTHER_PARAMETER = re.compile(r"[?@$#][\w:]*")
 _COMMENT = re.compile(r"\s+|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z)", re.S)
+_MAX_PARTS = 1_000  # statements within one trigger
 CONTENT_VERBS = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "REPLACE", "VALUES")
 SCHEMA_VERBS = ("CREATE",)
 DATA_VERBS = ("INSERT", "REPLACE", "WITH")
@@ -42,19 +45,22 @@ def statements(script: str) -> tuple[Statement, ...]:
     if "\0" in script:
         raise ScenarioError("the SQL holds a NUL character; remove it")
     found: list[Statement] = []
-    start = _skip_comments(script, 0)
-    search = start
+    code = code_only(script)
+    start = search = _skip_comments(script, 0)
+    line, parts = 1 + script.count("\n", 0, start), 0
     while start < len(script):
-        end = script.find(";", search)
-        if end < 0:
-            line = script.count("\n", 0, start) + 1
+        end = code.find(";", search)
+        parts += 1
+        if end < 0 or parts > _MAX_PARTS:
             raise ScenarioError(f"line {line}: the statement has no closing semicolon: {script[start : start + 60]!r}")
         search = end + 1
         if apsw.complete(script[start:search]):
             text = script[start:search]
-            if text.strip() != ";":
-                found.append(Statement(text, script.count("\n", 0, start) + 1))
-            start = search = _skip_comments(script, search)
+            if text != ";":
+                found.append(Statement(text, line))
+            after = _skip_comments(script, search)
+            line += script.count("\n", start, after)
+            start, search, parts = after, after, 0
     return tuple(found)
 
 

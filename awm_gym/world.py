@@ -292,7 +292,7 @@ class World:
     def _shown(self, rows: tuple[Mapping[str, Any], ...], total: int) -> ToolResult:
         """Write a result down as JSON, cut at MAX_TEXT characters."""
         try:
-            text = json.dumps(rows, ensure_ascii=False, allow_nan=False)
+            text = _encode(rows)
         except ValueError:
             return ToolResult("A number in the answer is too large; ask with smaller ones.", kind="limit")
         except TypeError:
@@ -452,6 +452,9 @@ class World:
             if self._session is not None:
                 self._session.close()
             self._db.close()
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def _sortable(value: Any) -> tuple[str, Any]:

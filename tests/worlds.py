@@ -6,14 +6,14 @@ from awm_gym.files import load
 from awm_gym.scenario import Scenario
 
 STALL = {
-    "scenario.toml": '''
+    "scenario.toml": """
 name = "stall"
 version = 3
 title = "A fruit stall on a market"
 description = "A seller notes what is on the stall. Prices are in cents."
 now = "2025-05-02T08:00:00"
 user = { id = 1, of = "seller", name = "Ada Quist", role = "seller" }
-''',
+""",
     "schema.sql": """
 CREATE TABLE seller (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
 CREATE TABLE fruit (

@@ -161,6 +161,11 @@ def show_result(console: Console, text: str) -> None:
         table.add_column(name)
     for row in rows:
         table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row.values()))
-    console.print(table)
+    if console.measure(table).maximum <= console.width:
+        console.print(table)
+    else:  # too wide: a paragraph a row
+        for row in rows:
+            cells = ", ".join(f"{name} {cell}" for name, cell in row.items() if cell is not None)
+            console.print(Text(f"- {printable(cells)}"))
     if isinstance(document, dict):
         console.print(Text(f"{document['total_rows']} rows in all; {len(rows)} are shown", style="dim"))

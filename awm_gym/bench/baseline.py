@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import apsw
 import httpx
@@ -201,8 +201,10 @@ def _answered(store: peer.Store, task: Task, answer: Any) -> bool:
     if task.infeasible is not None or task.answer is None or task.expect is None:
         return task.infeasible is not None or all(holds)
     cursor = store.db.execute(task.expect, bindings)
-    columns = [column[0] for column in cursor.description]
-    return all(holds) and equal(task.answer, answer, expected_from(task.answer, list(cursor), columns))
+    first = cursor.fetchone()
+    columns = [column[0] for column in cursor.description] if first is not None else []
+    rows = [first, *cursor] if first is not None else []
+    return all(holds) and equal(task.answer, answer, expected_from(task.answer, rows, columns))
 
 
 class Server(AbstractContextManager["Server"]):
@@ -223,21 +225,157 @@ class Server(AbstractContextManager["Server"]):
             listening = socket.create_server(("127.0.0.1", 0))
         except OSError as error:
             raise EnvironmentFault(f"no port of 127.0.0.1 can be bound for the baseline: {error}") from error
-        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        self._client = httpx.Client(base_url=self.url, timeout=TIMEOUT, trust_env=False)
-        # The child has the listening socket and we close ours: a request waits until it answers, and fails if it dies.
-        with listening, tempfile.TemporaryFile() as self._errors:
-            arguments = [str(kit.document), str(database), str(listening.fileno())]
+        # The child inherits the listening socket and we close ours. So a request made now waits until the child
+        # answers, without polling, and fails at once if it dies.
+        with listening:
+            self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            self._client = httpx.Client(base_url=self.url, timeout=TIMEOUT, trust_env=False)
+            self._errors = tempfile.TemporaryFile()
             self._process = subprocess.Popen(
-                [sys.executable, *program, *arguments],
-                stdin=subprocess.PIPE,
+                [sys.executable, *program, str(kit.document), str(database), str(listening.fileno())],
+                stdin=subprocess.PIPE,  # it ends when this is closed, so it never outlives us
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
                 pass_fds=[listening.fileno()],
             )
-        self._request("GET", "/health")
+        try:
+            self._request("GET", "/health")
+        except BaseException:
+            self.close()
+            raise
 
     @property
-    def pid(self) -> int:
-        """The process."""
-        return self._process.pid
+    def memory_mb(self) -> float:
+        """Resident memory of the process."""
+        return memory_mb_of(self._process.pid)
+
+    def call(self, name: str, arguments: Mapping[str, Any]) -> httpx.Response:
+        """Call a tool: an HTTP request over a connection that is kept.
+
+        Raises:
+            EnvironmentFault: the server fails.
+        """
+        return self._request("POST", f"/tools/{name}", json=arguments)
+
+    def open(self, database: Path) -> None:
+        """Turn to another database, for another episode.
+
+        Raises:
+            EnvironmentFault: the server fails.
+        """
+        self._request("POST", "/open", params={"path": str(database)})
+
+    def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
+        try:
+            response = self._client.request(method, path, **content)
+        except httpx.HTTPError as error:
+            raise EnvironmentFault(f"a server of the baseline failed: {error}{self._last_words()}") from error
+        if response.status_code not in (200, 409):
+            raise EnvironmentFault(
+                f"a server of the baseline answered {path} with {response.status_code}: "
+                f"{response.text[:300]}{self._last_words()}"
+            )
+        return response
+
+    def _last_words(self) -> str:
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return f" ({lines[-1]})" if lines else ""
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+        self._client.close()
+        self._errors.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Timed:
+    """Durations of the parts of episodes, in seconds, and memory."""
+
+    def __init__(self, kit: Kit) -> None:
+        self.kit = kit
+        self.resets: list[float] = []
+        self.reads: list[float] = []
+        self.writes: list[float] = []
+        self.verdicts: list[float] = []
+        self.episodes: list[float] = []
+        self.memory: list[float] = []
+
+    def start(self, count: int) -> None:
+        """Play episodes as peers do: a process is started for each."""
+        for index in range(count):
+            judged = self.kit.tasks[index % len(self.kit.tasks)]
+            start = time.perf_counter()
+            database = self.kit.copy(judged.initial)
+            with Server(self.kit, database) as server:
+                self.resets.append(time.perf_counter() - start)
+                self._episode(server, judged, database)
+                self.episodes.append(time.perf_counter() - start)
+                self.memory.append(server.memory_mb)
+            database.unlink()
+
+    def play(self, rounds: int) -> None:
+        """Play more episodes in one process: steps and verdicts cost the same there."""
+        judged = self.kit.tasks[0]
+        with Server(self.kit, self.kit.copy(judged.initial)) as server:
+            for _ in range(rounds):
+                for judged in self.kit.tasks:
+                    database = self.kit.copy(judged.initial)
+                    server.open(database)
+                    self._episode(server, judged, database)
+                    database.unlink()
+
+    def _episode(self, server: Server, judged: Judged, database: Path) -> None:
+        clock = time.perf_counter
+        for step in judged.run.steps:
+            start = clock()
+            response = server.call(step.call.name, step.call.arguments)
+            (self.writes if step.writes else self.reads).append(clock() - start)
+            text = response.text if response.status_code == 200 else response.json()["detail"]
+            must_answer("the baseline", step, text)
+        start = clock()
+        solved = self.kit.verify(judged, database)
+        self.verdicts.append(clock() - start)
+        must(solved, f"the solution of {judged.run.task.name} does not verify in the baseline")
+
+
+async def _mcp_calls(kit: Kit, rounds: int) -> list[float]:
+    """Durations of tool calls over MCP, the SDK at both ends."""
+    seconds: list[float] = []
+    answers: list[tuple[Step, str]] = []
+    fault: AwmError | None = None
+    with Server(kit, kit.copy(kit.tasks[0].initial), mcp=True) as server:
+        async with _mcp_session(f"{server.url}/mcp/") as session:
+            try:
+                for judged in kit.tasks * rounds:
+                    database = kit.copy(judged.initial)
+                    server.open(database)
+                    for step in judged.run.steps:
+                        start = time.perf_counter()
+                        answer = await session.call_tool(step.call.name, dict(step.call.arguments))
+                        seconds.append(time.perf_counter() - start)
+                        answers.append((step, answer.text))
+                    database.unlink()
+            except AwmError as error:
+                fault = error  # raised below: the SDK's task groups would wrap it
+    if fault is not None:
+        raise fault
+    for step, text in answers:
+        must_answer("the baseline over MCP", step, text)
+    return seconds
+
+
+@asynccontextmanager
+async def _mcp_session(url: str) -> AsyncIterator[mcp_sdk.Session]:
+    if mcp_sdk.MAJOR >= 2:
+        async with importlib.import_module("mcp").Client(url, cache=None) as client:
+            yield mcp_sdk.Session(client)
+        return
+    transport = importlib.import_module("mcp.client.streamable_http").streamable_http_client(url)
+    async with transport as (read, write, *_), importlib.import_module("mcp").ClientSession(read, write) as client:
+        await client.initialize()
+        yield mcp_sdk.Session(client)
