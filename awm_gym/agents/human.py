@@ -161,7 +161,7 @@ def show_result(console: Console, text: str) -> None:
         table.add_column(name)
     for row in rows:
         table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row.values()))
-    if console.measure(table).maximum <= console.width:
+    if console.measure(table, options=console.options.update(width=10_000)).maximum <= console.width:
         console.print(table)
     else:  # too wide: a paragraph a row
         for row in rows:
