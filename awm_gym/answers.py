@@ -52,8 +52,11 @@ _SCALARS: dict[str, Any] = {
 }
 
 
-def _key(value: Any) -> str:
-    return json.dumps(folded(value) if isinstance(value, str) else value, sort_keys=True)
+def _key(value: Any) -> Any:
+    """What free lists are sorted by; their items are of one type."""
+    if isinstance(value, dict):
+        return [_key(item) for item in value.values()]
+    return (folded(value), value) if isinstance(value, str) else value
 
 
 def folded(text: str) -> str:
@@ -128,7 +131,7 @@ def _same(answer: Answer, one: Any, other: Any) -> bool:
         return all(_same(field, one[name], other[name]) for name, field in answer.fields.items())
     if answer.type == "number":
         # A hair more than the tolerance, so that 0.3 is within 0.1 of 0.2 for floats as it is for people.
-        return bool(abs(one - other) <= answer.tolerance * (1 + 1e-9) + 1e-12 * abs(other))
+        return bool(abs(one - other) <= answer.tolerance * (1 + 1e-9) + 1e-12 * max(abs(one), abs(other)))
     if answer.type == "string":
         return folded(one) == folded(other)
     return bool(one == other)

@@ -34,13 +34,13 @@ class Mistake(NamedTuple):
 Bound = dict[str, str | int | float | None]
 
 
-def read_call(action: object) -> ToolCall | Mistake:
+def read_call(action: Any) -> ToolCall | Mistake:
     """Read an action: a `ToolCall`, the same as a mapping, JSON text, or OpenAI's form of a tool call.
 
     A mistake is `malformed` if the action is no tool call at all, and `invalid_arguments` if
     its arguments could not travel as JSON.
     """
-    if isinstance(action, str):
+    if _is(action, str):
         action = _parse(action)
         if isinstance(action, Mistake):
             return action
@@ -48,15 +48,14 @@ def read_call(action: object) -> ToolCall | Mistake:
     if isinstance(parts, Mistake):
         return parts
     name, arguments = parts
-    if isinstance(arguments, str):
-        arguments = _parse(arguments) if arguments.strip() else {}
+    if _is(arguments, str):
+        arguments = _parse(arguments if arguments.strip() else "{}")
         if isinstance(arguments, Mistake):
             return arguments
-    if arguments is None:  # MCP lets a call leave its arguments out
-        arguments = {}
-    if not isinstance(name, str):
+    arguments = {} if arguments is None else arguments  # MCP lets a call leave its arguments out
+    if not _is(name, str):
         return Mistake("malformed", f"The tool's name must be a string, got {shown(name)}.")
-    if not isinstance(arguments, Mapping):
+    if not _is(arguments, Mapping):
         return Mistake("malformed", f"The arguments must be a JSON object, got {shown(arguments)}.")
     plain = dict(arguments)
     if problem := _not_json(plain, MAX_DEPTH, [MAX_JSON]):
@@ -64,14 +63,19 @@ def read_call(action: object) -> ToolCall | Mistake:
     return ToolCall(name, plain)
 
 
-def _parts(action: object) -> tuple[Any, Any] | Mistake:
+def _is(value: object, kind: type) -> bool:
+    """As isinstance, which would ask the value for its class: an action may be an object that answers nothing."""
+    return issubclass(type(value), kind)
+
+
+def _parts(action: Any) -> tuple[Any, Any] | Mistake:
     """Name and arguments of an action, as they stand there."""
-    if isinstance(action, ToolCall):
+    if _is(action, ToolCall):
         return action.name, action.arguments
-    if not isinstance(action, Mapping):
+    if not _is(action, Mapping):
         return Mistake("malformed", f"That is no tool call but a {type(action).__name__}: expected {_EXPECTED}.")
     action = action.get("function", action)
-    if not isinstance(action, Mapping) or "name" not in action:
+    if not _is(action, Mapping) or "name" not in action:
         return Mistake("malformed", f"That is no tool call: expected {_EXPECTED}.")
     if extra := sorted(shown(key, 40) for key in action if key not in ("name", "arguments")):
         return Mistake("malformed", f"A tool call has no {extra[0]}: expected {_EXPECTED}.")
@@ -246,9 +250,10 @@ def moment(value: object) -> str | None:
     if not isinstance(value, str) or not re.fullmatch(r"[0-9-]{10}T[0-9]{2}:[0-9]{2}:[0-9]{2}", value):
         return None
     try:
-        return datetime.fromisoformat(value).isoformat()
+        found = datetime.fromisoformat(value).isoformat()
     except ValueError:
         return None
+    return found if found == value else None  # newer Pythons read 24:00:00 as the next day
 
 
 _SCALARS: dict[str, Any] = {

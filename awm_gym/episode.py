@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from awm_gym.arguments import read_call
+from awm_gym.arguments import Mistake, read_call
 from awm_gym.errors import UsageError, shown
 from awm_gym.scenario import ToolCall
 
@@ -74,19 +74,20 @@ class Episode:
             raise UsageError(f"That is no episode ({error}): {shown(line)}") from error
 
 
-def as_action(action: object) -> Mapping[str, Any] | str:
+def as_action(action: Any) -> Mapping[str, Any] | str:
     """An action as an episode keeps it."""
-    if isinstance(action, str):
-        return action.encode("utf-8", "backslashreplace").decode()  # a lone surrogate could not be written to a file
-    call = read_call(action) if isinstance(action, ToolCall) else None
+    kind = type(action)
+    if issubclass(kind, str):
+        return str(action).encode("utf-8", "backslashreplace").decode()  # files take no lone surrogates
+    call = read_call(action) if issubclass(kind, ToolCall) else None
     if isinstance(call, ToolCall):
         return {"name": call.name, "arguments": call.arguments}
-    return shown(tuple(action) if isinstance(action, ToolCall) else action, 2_000)
+    return shown([*action] if isinstance(call, Mistake) else action, 2_000)
 
 
 def written(action: object) -> str:
     """An action as people read it: `move_parcel(parcel_id=103, locker_id=2)`."""
     kept = as_action(action)
     if isinstance(kept, str):
-        return shown(kept, 200) if isinstance(action, str) else kept[:200]
+        return shown(kept, 200) if issubclass(type(action), str) else kept[:200]
     return f"{kept['name']}({', '.join(f'{key}={value!r}' for key, value in kept['arguments'].items())})"

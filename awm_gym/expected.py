@@ -14,7 +14,7 @@ from awm_gym.errors import ScenarioError, unknown
 from awm_gym.scenario import CellValue, ChangedRow, Changes, MayChange, NewRow, Sql, Task
 from awm_gym.sql import joined, literal, quote
 
-MAX_NEW_ROWS = 40  # of one end state; SQLite joins at most 64 tables
+MAX_NEW_ROWS = 30  # of one end state; SQLite bounds how many subqueries a query has
 
 
 class Expectation(NamedTuple):
@@ -26,6 +26,7 @@ class Expectation(NamedTuple):
         table: the table concerned, "" if several are.
         wanted: the columns wanted, as people read them.
         rows: SQL for the rows to show when it does not hold, "" if none would help.
+        search: whether it looks for a match among many; a search that ends without one has found none.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Expectation(NamedTuple):
     table: str = ""
     wanted: str = ""
     rows: str = ""
+    search: bool = False
 
 
 class Frame(NamedTuple):
@@ -240,6 +242,13 @@ class _Compiler:
     def _together(self) -> Expectation:
         """All new rows at once: each wanted row is another one, and the references between them hold."""
         sources, conditions, prelude, seen = [], [], [], set()
+        referred = {
+            str(value)[1:]
+            for rows in self.changes.rows.values()
+            for wanted in rows
+            for value in wanted.columns.values()
+            if self._is_reference(value)
+        }
         for name, (table_name, row) in self.new.items():
             table, alias = self.tables[table_name], quote("@" + name)
             fresh = quote("new " + table_name)
@@ -254,8 +263,10 @@ class _Compiler:
                 if other == name:
                     break
                 if other_table == table_name:
-                    keys = [f"{alias}.{quote(k)} IS {quote('@' + other)}.{quote(k)}" for k in table.key]
-                    conditions.append(f"NOT ({' AND '.join(keys)})")
+                    # Rows that say the same may be taken in the order of their keys: the others are no new matches
+                    alike = row.columns == self.new[other][1].columns and not {name, other} & referred
+                    own, before = (", ".join(f"{a}.{quote(k)}" for k in table.key) for a in (alias, quote("@" + other)))
+                    conditions.append(f"({own}) > ({before})" if alike else f"({own}) <> ({before})")
         number = 0
         for table_name, rows in self.changes.rows.items():
             for changed in rows:
@@ -264,7 +275,7 @@ class _Compiler:
                     alias = quote(f"changed {number}")
                     sources.append(f"main.{quote(table_name)} AS {alias}")
                     conditions += self._cells(self.tables[table_name], alias, changed, references=True)
-        return Expectation("new rows together", self._select(conditions or ["1"], sources, prelude))
+        return Expectation("new rows together", self._select(conditions or ["1"], sources, prelude), search=True)
 
     def _may_change(self, table: Table, alias: str, column: str | None) -> str:
         """Condition that the author's `may_change` covers the row (and the column), "" if there is none."""

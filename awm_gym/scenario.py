@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError, model_validator
 
 SUBMIT, GIVE_UP = "submit", "give_up"
 RESERVED = (SUBMIT, GIVE_UP)  # offered with every task; they end the episode
@@ -59,11 +59,13 @@ def snake_case(name: object) -> str:
 
 
 def _moment(value: object) -> datetime:
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", value):
-        return datetime.fromisoformat(value)
-    if isinstance(value, datetime) and value.tzinfo is None and value.microsecond == 0:
-        return value
-    raise ValueError(f'{value!r} is not a moment; write it as "2025-06-12T09:40:00"')
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}", value):
+        value = datetime.fromisoformat(value)
+    if not isinstance(value, datetime) or value.tzinfo is not None or value.microsecond:
+        raise ValueError(f'{value!r} is not a moment; write it as "2025-06-12T09:40:00"')
+    if not 1000 <= value.year < 9000:  # SQLite's calendar ends with 9999, and the clock may move on
+        raise ValueError(f"the year {value.year} is out of range; take one from 1000 to 8999")
+    return value
 
 
 Name = Annotated[str, BeforeValidator(snake_case)]
@@ -74,7 +76,9 @@ Description = Annotated[Text, Field(max_length=MAX_DESCRIPTION)]
 class Value(BaseModel):
     """Base of everything an author writes: strict, closed, frozen."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, ignored_types=(cached_property,))
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, ignored_types=(cached_property,)
+    )
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with some fields changed. What was computed from the old fields stays behind."""
@@ -386,8 +390,23 @@ def _row(table: str, row: object) -> object:
     if "new" in row:
         if "gone" in row:
             raise ValueError(f"{table}: a row is `new` or `gone`, not both: {row!r}")
-        return NewRow(name=row["new"], columns=columns)
-    return ChangedRow(columns=columns, gone=row.get("gone", False))
+        return _made(NewRow, table, {"name": row["new"], "columns": columns})
+    return _made(ChangedRow, table, {"columns": columns, "gone": row.get("gone", False)})
+
+
+def _made(model: type[ChangedRow] | type[NewRow], table: str, values: dict[str, Any]) -> Row:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        place = error.errors()[0]["loc"]
+        if place[0] == "columns":
+            value = repr(values["columns"][place[1]])[:80]
+            problem = f'{place[1]} is a text, a finite number, true, false or {{ sql = "..." }}, not {value}'
+        elif place[0] == "gone":
+            problem = f"`gone` is true or left out, not {values['gone']!r}"
+        else:
+            problem = f"`new` is a snake_case name ([a-z][a-z0-9_]*), not {values['name']!r}"
+        raise ValueError(f"{table}: {problem}") from None
 
 
 class MayChange(Value):

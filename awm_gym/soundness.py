@@ -53,10 +53,10 @@ def invariants(scenario: Scenario) -> tuple[Invariant, ...]:
     found = []
     for statement in statements(scenario.invariants):
         comment: list[str] = []
-        for line in reversed(lines[: statement.line - 1]):
-            if not line.lstrip().startswith("--"):
-                break
-            comment.insert(0, line.lstrip().lstrip("-").strip())
+        above = statement.line - 2
+        while above >= 0 and lines[above].lstrip().startswith("--"):
+            comment.insert(0, lines[above].lstrip().lstrip("-").strip())
+            above -= 1
         if not comment:
             raise ScenarioError(
                 f"line {statement.line}: say in a comment line above what must never be", file="invariants.sql"
@@ -179,7 +179,9 @@ def _check_verifier(task: Task) -> None:
     if task.answer is not None and task.answer.type == "boolean" and not (task.changes or task.may_change):
         raise ScenarioError("a lone yes or no can be guessed; ask for more", file="tasks.toml", key=f"{key}.answer")
     if task.expect is not None:
-        checked_statements(task.expect.rstrip().rstrip(";") + ";", "tasks.toml", ("SELECT", "WITH"), f"{key}.expect")
+        query = task.expect.rstrip().rstrip(";") + ";"
+        if len(checked_statements(query, "tasks.toml", ("SELECT", "WITH"), f"{key}.expect")) != 1:
+            raise ScenarioError("must be one query", file="tasks.toml", key=f"{key}.expect")
 
 
 def _check_calls(scenario: Scenario, task: Task, calls: Sequence[ToolCall], kind: str) -> None:

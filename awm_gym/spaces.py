@@ -100,10 +100,11 @@ class ToolCalls(Space[ToolCall]):
         return [ToolCall(call["name"], call["arguments"]) for call in sample_n]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ToolCalls) and other.tools == self.tools and other.now == self.now
+        # Both hold every tool call. So environments of several tasks and scenarios go into one vector environment.
+        return isinstance(other, ToolCalls)
 
     def __hash__(self) -> int:
-        return hash((tuple(self._names), self.now))
+        return hash(ToolCalls)
 
     def __repr__(self) -> str:
         return f"ToolCalls({', '.join(self._names)})"

@@ -72,7 +72,11 @@ def _skip_comments(script: str, position: int) -> int:
 
 def code_only(script: str) -> str:
     """The script with strings, quoted names and comments blanked out, same length and lines."""
-    return _QUOTED.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), script)
+    return _QUOTED.sub(_blank, script)
+
+
+def _blank(match: re.Match[str]) -> str:
+    return "\n".join(" " * len(line) for line in match.group().split("\n"))
 
 
 def parameters(script: str) -> frozenset[str]:

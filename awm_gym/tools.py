@@ -43,12 +43,8 @@ def compile_tools(template: Template) -> dict[str, CompiledTool]:
     Raises:
         ScenarioError: a tool's SQL does not compile, or its parameters and its SQL disagree.
     """
-    template.db.create_scalar_function("refuse", _never_called, 1)
+    template.db.create_scalar_function("refuse", lambda *_: None, 1)  # statements are prepared here, not run
     return {name: _compile(template, tool) for name, tool in template.scenario.tools.items()}
-
-
-def _never_called(*_arguments: apsw.SQLiteValue) -> apsw.SQLiteValue:
-    return None  # statements are prepared here, not run
 
 
 def _compile(template: Template, tool: Tool) -> CompiledTool:

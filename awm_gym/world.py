@@ -263,6 +263,13 @@ class World:
             result = ToolResult(self._refusal, kind="refused")
         except apsw.Error as error:
             result = self._engine_said(error, tool)
+        except (UnicodeDecodeError, TypeError):
+            raise ScenarioError(
+                "the result holds bytes, or text that is not Unicode: JSON cannot carry it",
+                file="tools.toml",
+                key=f"{tool.tool.name}.sql",
+                scenario=self.scenario.name,
+            ) from None
         finally:
             guard.phase = Phase.RUNTIME
             if tool.writes:
@@ -295,10 +302,6 @@ class World:
             text = _encode(rows)
         except ValueError:
             return ToolResult("A number in the answer is too large; ask with smaller ones.", kind="limit")
-        except TypeError:
-            raise ScenarioError(
-                "the result holds bytes, which JSON cannot carry", file="tools.toml", scenario=self.scenario.name
-            ) from None
         if len(text) <= MAX_TEXT and len(rows) == total:
             return ToolResult(text, rows, total)
         size = kept = 0
@@ -430,6 +433,8 @@ class World:
                 self._db.execute(statement.text)
         finally:
             self._guard.phase = Phase.RUNTIME
+            if not self._db.in_transaction:
+                self._recover()
 
     def reverse_unordered(self, *, on: bool) -> None:
         """Let rows without an ORDER BY come the other way round: what changes then depends on chance."""

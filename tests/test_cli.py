@@ -98,7 +98,10 @@ def test_the_demo_shows_a_table_and_tells_an_episode():
     ("arguments", "text"),
     [
         (["show", "parcel_locker"], "Did you mean parcel_lockers?"),
-        (["show", "parcel_lockers", "empty_locker"], "There is no task 'empty_locker' in parcel_lockers. Did you mean empty_locker_3 or"),
+        (
+            ["show", "parcel_lockers", "empty_locker"],
+            "There is no task 'empty_locker' in parcel_lockers. Did you mean empty_locker_3 or",
+        ),
         (["show", "no/such/folder"], "There is no scenario folder"),
         (["show", "/dev/null"], "There is no scenario folder"),
         (["show", "tests"], "scenario.toml"),

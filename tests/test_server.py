@@ -64,7 +64,7 @@ def test_a_long_result_is_cut_and_says_so(server):
 
 def test_the_authors_fault_and_the_callers_are_raised(world, server):
     with pytest.raises(ScenarioError, match="malformed JSON"):
-        server.call_tool("read_note", {"note": "{"})
+        server.call_tool("read_note", {"note": "torn"})
     world.close()
     with pytest.raises(UsageError, match="the world of stall is closed"):
         server.call_tool("list_fruit", {})

@@ -65,9 +65,9 @@ UPDATE fruit SET stock = (SELECT count(*) FROM n) WHERE id = 3;
 '''
 
 [read_note]
-description = "A tool whose author took any text for JSON."
+description = "A tool whose author slipped: it breaks at one word."
 params.note = { type = "string", description = "A note." }
-sql = "SELECT json_extract(:note, '$.a') AS a;"
+sql = "SELECT json_extract(iif(:note = 'torn', '{', '[7]'), '$[0]') AS lines;"
 
 [plan]
 description = "Takes one argument of every type."

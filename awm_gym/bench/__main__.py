@@ -16,7 +16,7 @@ from awm_gym.bench import ours
 from awm_gym.bench.machine import pin_to_one_core
 from awm_gym.bench.report import Report
 from awm_gym.bench.workload import FULL, QUICK, Size, solutions
-from awm_gym.errors import AwmError, EnvironmentFault, UsageError, printable
+from awm_gym.errors import AwmError, UsageError, printable
 from awm_gym.library import names, open_scenario
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -211,7 +211,7 @@ class Server(AbstractContextManager["Server"]):
     """A running process of the baseline. It ends with the block, and with this process whatever happens.
 
     Args:
-        kit: what it serves.
+        application: the file that says what it serves.
         database: the file that holds its state.
         mcp: whether it speaks MCP too.
 
@@ -219,35 +219,33 @@ class Server(AbstractContextManager["Server"]):
         EnvironmentFault: no port can be bound, or the process does not answer.
     """
 
-    def __init__(self, kit: Kit, database: Path, *, mcp: bool = False) -> None:
+    def __init__(self, application: Path, database: Path, *, mcp: bool = False) -> None:
         program = ["-m", "awm_gym.bench.peer_mcp"] if mcp else ["-P", peer.__file__]
-        try:
-            listening = socket.create_server(("127.0.0.1", 0))
-        except OSError as error:
-            raise EnvironmentFault(f"no port of 127.0.0.1 can be bound for the baseline: {error}") from error
-        # The child inherits the listening socket and we close ours. So a request made now waits until the child
-        # answers, without polling, and fails at once if it dies.
-        with listening:
+        with ExitStack() as stack:
+            listening = stack.enter_context(_listening())
             self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-            self._client = httpx.Client(base_url=self.url, timeout=TIMEOUT, trust_env=False)
-            self._errors = tempfile.TemporaryFile()
+            self._errors = stack.enter_context(tempfile.TemporaryFile())
+            self._client = stack.enter_context(httpx.Client(base_url=self.url, timeout=TIMEOUT, trust_env=False))
             self._process = subprocess.Popen(
-                [sys.executable, *program, str(kit.document), str(database), str(listening.fileno())],
-                stdin=subprocess.PIPE,  # it ends when this is closed, so it never outlives us
+                [sys.executable, *program, str(application), str(database), str(listening.fileno())],
+                stdin=subprocess.PIPE,  # the process ends when this is closed: it never outlives us
+                start_new_session=True,  # Ctrl-C is for us; we end it
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
                 pass_fds=[listening.fileno()],
             )
-        try:
+            stack.callback(self._process.communicate)
+            stack.callback(self._process.kill)
+            # It inherits the listening socket, and we close ours: so this request waits until it answers, which is
+            # what a peer polls for, and fails at once if it dies.
+            listening.close()
             self._request("GET", "/health")
-        except BaseException:
-            self.close()
-            raise
+            self._stack = stack.pop_all()
 
     @property
-    def memory_mb(self) -> float:
-        """Resident memory of the process."""
-        return memory_mb_of(self._process.pid)
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> httpx.Response:
         """Call a tool: an HTTP request over a connection that is kept.
@@ -284,13 +282,17 @@ class Server(AbstractContextManager["Server"]):
 
     def close(self) -> None:
         """End the process."""
-        self._process.kill()
-        self._process.communicate()
-        self._client.close()
-        self._errors.close()
+        self._stack.close()
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _listening() -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", 0))
+    except OSError as error:
+        raise EnvironmentFault(f"no port of 127.0.0.1 can be bound for the baseline: {error}") from error
 
 
 class _Timed:
@@ -311,17 +313,17 @@ class _Timed:
             judged = self.kit.tasks[index % len(self.kit.tasks)]
             start = time.perf_counter()
             database = self.kit.copy(judged.initial)
-            with Server(self.kit, database) as server:
+            with Server(self.kit.document, database) as server:
                 self.resets.append(time.perf_counter() - start)
                 self._episode(server, judged, database)
                 self.episodes.append(time.perf_counter() - start)
-                self.memory.append(server.memory_mb)
+                self.memory.append(memory_mb_of(server.pid))
             database.unlink()
 
     def play(self, rounds: int) -> None:
         """Play more episodes in one process: steps and verdicts cost the same there."""
         judged = self.kit.tasks[0]
-        with Server(self.kit, self.kit.copy(judged.initial)) as server:
+        with Server(self.kit.document, self.kit.copy(judged.initial)) as server:
             for _ in range(rounds):
                 for judged in self.kit.tasks:
                     database = self.kit.copy(judged.initial)
@@ -348,7 +350,7 @@ async def _mcp_calls(kit: Kit, rounds: int) -> list[float]:
     seconds: list[float] = []
     answers: list[tuple[Step, str]] = []
     fault: AwmError | None = None
-    with Server(kit, kit.copy(kit.tasks[0].initial), mcp=True) as server:
+    with Server(kit.document, kit.copy(kit.tasks[0].initial), mcp=True) as server:
         async with _mcp_session(f"{server.url}/mcp/") as session:
             try:
                 for judged in kit.tasks * rounds:

@@ -63,7 +63,8 @@ class Store:
         self._register("refuse", 1, self._refuse)
         self._register("now", 0, lambda: self.now.isoformat())
         self._register("me", 0, lambda: self._user)
-        self.db.execute("PRAGMA foreign_keys = ON")
+        for pragma in ("foreign_keys = ON", "journal_mode = DELETE", "synchronous = FULL"):
+            self.db.execute(f"PRAGMA {pragma}").fetchall()
 
     def _register(self, name: str, count: int, function: Callable[..., Any]) -> None:
         if self._engine == "sqlite3":

@@ -12,84 +12,86 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-Figures = Mapping[str, float]
 _LABELS = {
-    "reset_us": ("reset, us", "a process started, until it answers"),
-    "step_us": ("step, us", "a call over HTTP"),
-    "step_read_us": ("  a tool that reads", ""),
-    "step_write_us": ("  a tool that writes", ""),
-    "step_memory_us": ("step over framed MCP, us", "in memory | streamable HTTP"),
-    "verify_us": ("verify, us", "on copies of both database files"),
-    "memory_mb": ("memory per environment, MB", "resident memory of the process"),
-    "steps_per_second": ("steps per second", ""),
-    "episodes_per_second": ("whole episodes per second", ""),
+    "reset_us": "reset, us",
+    "step_us": "step: a tool call, us",
+    "step_read_us": "  that reads",
+    "step_write_us": "  that writes",
+    "step_memory_us": "step over framed MCP, us",
+    "verify_us": "verify, us",
+    "memory_mb": "memory of an environment, MB",
+    "steps_per_second": "steps per second",
+    "episodes_per_second": "whole episodes per second",
+    "make_1024_s": "1,024 environments made and reset, s",
+    "reset_1024_ms": "1,024 environments reset again, ms",
 }
+_LEGEND = (
+    "awm_gym: environments of gym.make in this process; MCP in frames, in memory. {ours}.\n"
+    "baseline: a process for each environment, FastAPI under uvicorn, and a file of {baseline} with a commit for every "
+    "call. Its reset is the start of the process until it answers, its MCP goes over streamable HTTP, its verifier "
+    "works on copies of the files, its memory is what the process holds.\n"
+    "Both answered every call with the same rows, and judged alike. Python {python}."
+)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was measured on a scenario.
+    """What was measured on a scenario. The name of a figure ends in its unit.
 
     Attributes:
         scenario: its name.
         engine: the database engine of the baseline, and its version.
-        ours: figures by name; a name ends in its unit.
+        ours: figures by name.
         baseline: figures of the same names, of one server process for each environment.
     """
 
     scenario: str
     engine: str
-    ours: Figures
-    baseline: Figures
+    ours: Mapping[str, float]
+    baseline: Mapping[str, float]
 
     @property
     def ratio(self) -> dict[str, float]:
         """How many times better ours is: less time, less memory, more per second."""
         ratios = {}
-        for name in self.ours.keys() & self.baseline.keys():
-            ours, baseline = self.ours[name], self.baseline[name]
+        for name, ours in self.ours.items():
+            baseline = self.baseline.get(name)
             if ours and baseline:
                 ratios[name] = ours / baseline if name.endswith("_per_second") else baseline / ours
-        return {name: ratios[name] for name in self.ours if name in ratios}
+        return ratios
 
     def document(self) -> dict[str, Any]:
         """The figures as a JSON object."""
-        rounded = [{n: _rounded(v) for n, v in part.items()} for part in (self.ours, self.baseline, self.ratio)]
         return {
             "scenario": self.scenario,
             "sqlite": {"ours": f"apsw {apsw.sqlite_lib_version()}", "baseline": self.engine},
             "python": platform.python_version(),
-            "ours": rounded[0],
-            "baseline": rounded[1],
-            "ratio": rounded[2],
+            "ours": _rounded(self.ours),
+            "baseline": _rounded(self.baseline),
+            "ratio": _rounded(self.ratio),
         }
 
     def table(self) -> Group:
         """The figures as a table."""
         document = self.document()
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-        for heading in ("", "awm_gym", "baseline", "times better"):
-            table.add_column(heading, justify="right" if heading else "left")
-        for name, ours in document["ours"].items():
-            label = _LABELS.get(name, (name, ""))[0]
-            table.add_row(label, *(_shown(document[part].get(name)) for part in ("ours", "baseline", "ratio")))
-        return Group(
-            Text(f"{self.scenario}: medians on one core", style="bold"),
-            table,
-            Text(
-                f"awm_gym: {document['sqlite']['ours']} in this process. Baseline: one process per environment, FastAPI "
-                f"and uvicorn, {self.engine} on a file, a commit for every call. Python {document['python']}.",
-                style="dim",
-            ),
-        )
+        table.add_column("")
+        for heading in ("awm_gym", "baseline", "times better"):
+            table.add_column(heading, justify="right")
+        for name in document["ours"]:
+            cells = (_shown(document[part].get(name)) for part in ("ours", "baseline", "ratio"))
+            table.add_row(_LABELS.get(name, name), *cells)
+        legend = _LEGEND.format(python=document["python"], **document["sqlite"])
+        title = Text(f"{self.scenario}, medians on one core", style="bold")
+        return Group(title, table, Text(f"\n{legend}", style="dim"))
 
 
-def _rounded(value: float) -> float:
+def _rounded(figures: Mapping[str, float]) -> dict[str, float]:
     """Four digits: more would be noise."""
-    return float(f"{value:.4g}")
+    return {name: float(f"{value:.4g}") for name, value in figures.items()}
 
 
 def _shown(value: float | None) -> str:
     if value is None:
-        return "-"
+        return ""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

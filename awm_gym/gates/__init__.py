@@ -14,6 +14,7 @@ from awm_gym.gates.certificate import VERSION, Certificate
 from awm_gym.gates.data import database_builds, invariants_hold
 from awm_gym.gates.determinism import resets_identically
 from awm_gym.gates.prover import Prover
+from awm_gym.gates.reads import reads_are_sound
 from awm_gym.gates.tasks import (
     choices_are_grounded,
     doing_nothing_fails,
@@ -23,7 +24,6 @@ from awm_gym.gates.tasks import (
 )
 from awm_gym.gates.tools import (
     examples_hold,
-    reads_are_sound,
     refusals_bear_load,
     tools_are_proved,
     tools_prepare,
@@ -36,6 +36,8 @@ from awm_gym.gates.verifiers import (
     near_misses_fail,
     stray_changes_fail,
 )
+from awm_gym.gates.words import words_are_true
+from awm_gym.gates.writes import writes_are_sound
 from awm_gym.scenario import GIVE_UP, SUBMIT, Scenario
 
 Gate = Callable[[Prover], Iterator[str]]
@@ -57,6 +59,8 @@ GATES: tuple[Gate, ...] = (
     refusals_bear_load,
     invariants_hold,
     reads_are_sound,
+    writes_are_sound,
+    words_are_true,
     tools_survive,
     tools_are_proved,
 )

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
 
-from awm_gym.gates.prover import Prover, told
-from awm_gym.gates.walks import walk
+import apsw
+
+from awm_gym.gates.mutants import row_changes
+from awm_gym.gates.prover import REJECTED, Prover, told
+from awm_gym.gates.walks import walked
+from awm_gym.soundness import Invariant
 from awm_gym.sql import quote
 
-_WALKS, _STEPS = 12, 60  # random walks a scenario, calls a walk
-_FORMS = {
+FORMS = {  # of days and moments in text
     "a date": re.compile(r"\d{4}-\d\d-\d\d"),
     "a moment with T": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"),
     "a moment with a blank": re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?"),
@@ -20,6 +25,7 @@ _FORMS = {
 def database_builds(prover: Prover) -> Iterator[str]:
     """Schema and data load whole, and every foreign key holds; a column keeps to one form of dates.
 
+    A column named after another table's key refers to it; no text has blanks that nobody sees.
     Remedy: insert the missing parent row or correct the reference; write dates as YYYY-MM-DD and moments as
     YYYY-MM-DDTHH:MM:SS, which is the form of now().
     """
@@ -32,12 +38,42 @@ def database_builds(prover: Prover) -> Iterator[str]:
         ):
             yield f"{table.name}: has no row, and no tool fills it"
         for column in table.columns:
-            if column.type != "TEXT":
-                continue
-            values = prover.keys(table.name, column.name)
-            forms = [name for name, form in _FORMS.items() if any(form.fullmatch(value) for value in values)]
-            if len(forms) > 1:
-                yield f"{table.name}.{column.name}: holds {' and '.join(forms)}; these do not compare"
+            if column.type == "TEXT":
+                yield from _texts(f"{table.name}.{column.name}", prover.keys(table.name, column.name))
+            if parent := _unlinked(prover, table.name, column.name):
+                yield f"{table.name}.{column.name}: is named like the key of {parent}, but does not refer to it"
+
+
+def _texts(column: str, values: tuple[Any, ...]) -> Iterator[str]:
+    """Days and moments in one form, of days that exist; no blanks that nobody sees."""
+    forms = [name for name, form in FORMS.items() if any(form.fullmatch(value) for value in values)]
+    others = [value for value in values if not any(form.fullmatch(value) for form in FORMS.values())]
+    if len(forms) > 1:
+        yield f"{column}: holds {' and '.join(forms)}; these do not compare"
+    elif forms and others and len(others) * 2 <= len(values):
+        yield f"{column}: holds {forms[0]}, but also {others[0]!r}"
+    elif others and re.search(r"(_on|_at|_date|_until)$", column):
+        yield f"{column}: holds {others[0]!r}; write days as YYYY-MM-DD"
+    for value in values:
+        if value != " ".join(value.split(" ")).strip() or "  " in value:
+            yield f"{column}: {value!r} has blanks that nobody sees"
+        if forms and any(form.fullmatch(value) for form in FORMS.values()) and not _exists(value):
+            yield f"{column}: {value!r} is no day of the calendar"
+
+
+def _exists(moment: str) -> bool:
+    try:
+        return bool(datetime.fromisoformat(moment))
+    except ValueError:
+        return False
+
+
+def _unlinked(prover: Prover, table: str, column: str) -> str:
+    """The table whose key a column is named after without a reference to it; "" if there is none."""
+    parent = column.removesuffix("_id")
+    if parent == column or parent not in prover.tables or column in prover.links[table]:
+        return ""
+    return parent
 
 
 def _filled(prover: Prover, table: str) -> bool:
@@ -48,11 +84,14 @@ def _filled(prover: Prover, table: str) -> bool:
 def invariants_hold(prover: Prover) -> Iterator[str]:
     """No invariant is broken by the data, a `given`, a solution or a near miss, or along random walks of tool calls.
 
-    Remedy: correct the data, or let the tool refuse what would break the rule.
+    There is one at least, and each can be broken: some change of one row of the data does.
+    Remedy: correct the data, or let the tool refuse what would break the rule; mend an invariant that nothing breaks.
     """
     prover.start(None)
-    for words in prover.broken():
+    broken = prover.broken()
+    for words in broken:
         yield f"the data: {words}"
+    yield from _toothless(prover, [invariant for invariant in prover.invariants if invariant.words not in broken])
     for task in prover.tasks:
         prover.start(task, lifted=True)
         for words in prover.broken():
@@ -61,16 +100,42 @@ def invariants_hold(prover: Prover) -> Iterator[str]:
             prover.replay(task, calls)
             for words in prover.broken():
                 yield f"{task.name}, after {name}: {words}"
-    accepted = played = 0
     found: set[str] = set()
-    for number in range(_WALKS):
-        for step in walk(prover, ("invariants", number), _STEPS):
-            played += 1
-            if step.result.kind is not None or not prover.writes(step.call.name):
-                continue
-            accepted += 1
-            for words in prover.broken():
-                if words not in found:
-                    found.add(words)
-                    yield f"{told(step.call)} breaks it, in walk {number}: {words}"
-    prover.figures["walk_calls"], prover.figures["walk_writes"] = played, accepted
+    steps = walked(prover)
+    for step in steps:
+        for words in step.broken:
+            if words not in found:
+                found.add(words)
+                yield f"{told(step.call)} breaks it, in walk {step.walk}: {words}"
+    prover.figures["walk_calls"] = len(steps)
+    prover.figures["walk_writes"] = sum(step.result.kind is None for step in steps)
+
+
+def _toothless(prover: Prover, waiting: list[Invariant]) -> Iterator[str]:
+    """Invariants that no change of one row breaks."""
+    if not prover.invariants:
+        yield "there is no invariant; say in invariants.sql which rows must never be"
+    about = {invariant: _tables_of(prover, invariant.sql) for invariant in waiting}
+    for table in prover.tables.values():
+        near = [invariant for invariant in waiting if table.name in about[invariant]]
+        for sql in row_changes(prover, table) if near else ():
+            with prover.trial():
+                try:
+                    prover.world.execute(sql)
+                except (*REJECTED, apsw.SQLError):
+                    continue
+                near = [invariant for invariant in near if not prover.world.query(invariant.sql)]
+            if not near:
+                break
+        bitten = [invariant for invariant in waiting if table.name in about[invariant] and invariant not in near]
+        waiting = [invariant for invariant in waiting if invariant not in bitten]
+    for invariant in waiting:
+        yield f"no change of a row of the data breaks it: {invariant.words}"
+
+
+def _tables_of(prover: Prover, sql: str) -> set[str]:
+    """The tables that a query reads, itself or through views."""
+    views = dict(re.findall(r'CREATE VIEW "?(\w+)"? AS\b(.*?);', prover.scenario.db_schema, re.S))
+    for _ in range(4):
+        sql += " ".join(body for name, body in views.items() if re.search(rf"\b{name}\b", sql))
+    return {name for name in prover.tables if re.search(rf"\b{name}\b", sql)}

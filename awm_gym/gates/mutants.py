@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
+from awm_gym.database import Table
 from awm_gym.gates.prover import Prover, Run
 from awm_gym.scenario import SUBMIT, Param, Task, ToolCall
 from awm_gym.sql import literal, quote
@@ -34,6 +35,7 @@ def of_solution(prover: Prover, task: Task) -> Iterator[Mutant]:
         seen = {value for result in results[:index] for row in result.rows for value in row.values()}
         for what, arguments in _other_arguments(prover, call, seen):
             yield Mutant(f"{call.name} with {what}", _with(calls, index, ToolCall(call.name, arguments)))
+    yield from _exchanged(prover, task, writing)
     for first, second in itertools.pairwise(writing):
         swapped = list(calls)
         swapped[first], swapped[second] = swapped[second], swapped[first]
@@ -42,6 +44,34 @@ def of_solution(prover: Prover, task: Task) -> Iterator[Mutant]:
         for answer in other_answers(calls[-1].arguments["answer"]):
             submit = ToolCall(SUBMIT, {"answer": answer})
             yield Mutant(f"the answer {answer!r}", _with(calls, len(calls) - 1, submit))
+
+
+def _exchanged(prover: Prover, task: Task, writing: list[int]) -> Iterator[Mutant]:
+    """Two keys of one table, each in the place of the other in all writing calls: the two mixed up."""
+    found: dict[tuple[str, str], list[Any]] = {}
+    for index in writing:
+        call = task.solution[index]
+        for name, value in call.arguments.items():
+            reference = prover.reference(prover.scenario.tools[call.name], name)
+            if reference and not isinstance(value, list):
+                found.setdefault(reference, []).append(value)
+    for reference, keys in found.items():
+        for one, other in itertools.islice(itertools.combinations(dict.fromkeys(keys), 2), _OTHERS):
+            other_way = {one: other, other: one}
+            calls = list(task.solution)
+            for index in writing:
+                name, arguments = calls[index]
+                tool = prover.scenario.tools[name]
+                calls[index] = ToolCall(
+                    name,
+                    {
+                        key: other_way.get(value, value)
+                        if not isinstance(value, list) and prover.reference(tool, key) == reference
+                        else value
+                        for key, value in arguments.items()
+                    },
+                )
+            yield Mutant(f"{reference[0]} {one!r} and {other!r} mixed up", tuple(calls))
 
 
 def dropped(prover: Prover, task: Task) -> Iterator[Mutant]:
@@ -130,7 +160,8 @@ def other_answers(answer: Any) -> Iterator[Any]:
     elif isinstance(answer, int):
         yield from (answer + 1, answer - 1, -answer if answer else 7, answer * 100)
     elif isinstance(answer, float):
-        yield from (answer + 1, answer - 1, answer * 100, answer / 100 if answer else 0.5)
+        near = [round(answer * factor, 6) for factor in (1.005, 0.995)] if answer else []
+        yield from (answer + 1, answer - 1, answer * 100, answer / 100 if answer else 0.5, *near)
     elif isinstance(answer, str):
         yield from _other_texts(answer)
     elif isinstance(answer, list):
@@ -154,6 +185,8 @@ def _other_texts(answer: str) -> Iterator[str]:
 def _other_lists(answer: list[Any]) -> Iterator[list[Any]]:
     for index in range(len(answer)):
         yield answer[:index] + answer[index + 1 :]
+    if answer != answer[::-1]:
+        yield answer[::-1]
     if answer:
         yield from ([*answer, other] for other in list(other_answers(answer[0]))[:1])
         yield from ([other, *answer[1:]] for other in list(other_answers(answer[0]))[:1])
@@ -211,6 +244,25 @@ def of_state(prover: Prover, task: Task, run: Run, rows_each: int = 1) -> Iterat
                 f"INSERT INTO {quote(table.name)} ({everything}) SELECT {fresh} FROM {quote(table.name)} WHERE {where};"
             )
             yield StateMutant(f"{table.name}: a row added", sql, table.name, inside=False)
+
+
+def row_changes(prover: Prover, table: Table, rows_each: int = 4) -> Iterator[str]:
+    """SQL that changes one row of the initial data: removed, doubled, each column altered, or as in another row."""
+    key, name = ", ".join(map(quote, table.key)), quote(table.name)
+    rows = prover.world.query(f"SELECT {key} FROM main.{name} ORDER BY {key}")
+    fresh = ", ".join(_fresh(table.name, c.name, c.type, c.name in table.key) for c in table.columns)
+    for row in _few(rows, rows_each):
+        where = " AND ".join(f"{quote(c)} IS {literal(v)}" for c, v in zip(table.key, row, strict=True))
+        for column in (column for column in table.columns if column.name not in table.key):
+            others = [literal(value) for value in _few(prover.keys(table.name, column.name), 5)]
+            for new in (*others, *_cells(column.type, quote(column.name), column.required)):
+                yield f"UPDATE {name} SET {quote(column.name)} = {new} WHERE {where};"
+        yield f"DELETE FROM {name} WHERE {where};"
+        yield f"INSERT INTO {name} SELECT {fresh} FROM {name} WHERE {where};"
+
+
+def _few(values: Sequence[Any], most: int) -> Sequence[Any]:
+    return values[:: max(1, len(values) // most)]
 
 
 def _cells(kind: str, column: str, required: bool) -> Iterator[str]:

@@ -14,6 +14,7 @@ from awm_gym.answers import folded
 from awm_gym.database import Table
 from awm_gym.scenario import GIVE_UP, SUBMIT, Scenario, Task, Tool, ToolCall
 from awm_gym.soundness import Invariant, invariants
+from awm_gym.sql import quote
 from awm_gym.tools import CompiledTool
 from awm_gym.verify import Verdict, passes, verify
 from awm_gym.world import RowChange, ToolResult, World, compiled
@@ -63,6 +64,7 @@ class Prover:
         self._runs: dict[tuple[str, str, bool], Run] = {}
         self.links = {name: _links(self.world, name) for name in self.tables}
         self._keys: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self.kept: dict[str, Any] = {}  # what gates leave for each other
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -154,6 +156,25 @@ class Prover:
             )
             self._keys[table, column] = tuple(row[0] for row in rows)
         return self._keys[table, column]
+
+    def pairs(self, table: str, column: str) -> dict[Any, Any]:
+        """Key -> cell of a column in the initial data, of a table whose key is one column."""
+        name = f"pairs {table}.{column}"
+        if name not in self.kept:
+            self.world.start_from(None)
+            key = quote(self.tables[table].key[0])
+            self.kept[name] = dict(self.world.query(f"SELECT {key}, {quote(column)} FROM main.{quote(table)}"))
+        found: dict[Any, Any] = self.kept[name]
+        return found
+
+    def unique(self, table: str) -> tuple[str, ...]:
+        """Columns of a table in which no value stands twice, by its own declaration."""
+        db, found = self.world.template.db, []
+        for row in db.execute(f"PRAGMA index_list({quote(table)})").fetchall():
+            columns = db.execute(f"PRAGMA index_info({quote(str(row[1]))})").fetchall()
+            if row[2] and not row[4] and len(columns) == 1:
+                found.append(str(columns[0][2]))
+        return tuple(found)
 
     def reference(self, tool: Tool, name: str) -> tuple[str, str] | None:
         """The table and column that a parameter is `of`, or None."""

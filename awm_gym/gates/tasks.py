@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from awm_gym.answers import folded, problem_with
 from awm_gym.gates.mutants import of_solution
 from awm_gym.gates.prover import Prover, told
-from awm_gym.gates.tracing import Sources, number_words
-from awm_gym.scenario import GIVE_UP, SUBMIT, Answer, Param, Task, ToolCall
+from awm_gym.gates.tracing import Sources, days_named, number_words, relative
+from awm_gym.gates.words import order_terms
+from awm_gym.scenario import GIVE_UP, SUBMIT, Answer, NewRow, Param, Task, ToolCall
+from awm_gym.sql import code_only, literal, quote, statements
 from awm_gym.verify import verify
 from awm_gym.world import ToolResult
 
+_MOST_GUESSES = 600  # combinations of guesses for the fields of a record
+_MOST_OTHERS = 6  # other rows tried in the place of a chosen one
 _SUPERLATIVE = re.compile(
-    r"\b(\w+est|most|least|fewest|first|last|next|latest|only|best|worst|top|minimum|maximum|another|other|any|earlier|"
-    r"later|before|after|longer|cheaper|more|less|fewer|instead|second|third|free|available|enough|both|all|each|every)\b"
+    r"\b((?!request|guest|interest|harvest|forest|invest|protest|suggest|honest|earnest)\w{2,}est|most|least|first|last|next|only|best|worst|top|minimum|maximum|second|third|earlier|later|"
+    r"cheaper|dearer|longer|shorter|other|another|any|either|both|all|each|every|rest)\b"
 )
 
 
@@ -27,7 +32,7 @@ def doing_nothing_fails(prover: Prover) -> Iterator[str]:
     """
     for task in prover.tasks:
         prover.start(task)
-        answers = [None] if task.answer is None else [None, *_guesses(task)]
+        answers = [None] if task.answer is None else [None, *_guesses(prover, task)]
         for answer in answers:
             if verify(prover.world, task, answer).passed:
                 yield f"{task.name}: passes without any call" + (
@@ -38,12 +43,36 @@ def doing_nothing_fails(prover: Prover) -> Iterator[str]:
             yield f"{task.name}: passes by giving up, though it is not marked infeasible"
         if prover.changes():
             yield f"{task.name}: the start already counts as changed"
+        yield from _partly_done(prover, task)
 
 
-def _guesses(task: Task) -> Iterator[Any]:
-    """Answers that need no look at the data."""
+def _partly_done(prover: Prover, task: Task) -> Iterator[str]:
+    """A row that `changes` asks for must not be so from the start: the goal would leak into the data."""
+    prover.start(task, lifted=True)
+    for changes in task.changes:
+        for table, rows in changes.rows.items():
+            for row in rows:
+                if isinstance(row, NewRow) or row.gone:
+                    continue
+                cells = {c: v for c, v in row.columns.items() if isinstance(v, str | int | float)}
+                where = " AND ".join(f"{quote(c)} IS {literal(v)}" for c, v in cells.items())
+                if len(cells) == len(row.columns) and prover.world.query(f"SELECT 1 FROM {quote(table)} WHERE {where}"):
+                    yield f"{task.name}: {table} {where} holds from the start"
+
+
+def _guesses(prover: Prover, task: Task) -> Iterator[Any]:
+    """Answers that need no look at the data: canned ones, and what can be read off the words."""
     assert task.answer is not None
-    yield from (guess for guess in _of_type(task.answer, task.instruction) if problem_with(task.answer, guess) is None)
+    enums = {
+        member
+        for tool in prover.scenario.tools.values()
+        for param in tool.params.values()
+        for member in param.enum
+        if len(param.enum) < 6 and isinstance(member, str)
+    }
+    words = f"{task.instruction}\n{prover.scenario.description}"
+    guesses = [*_of_type(task.answer, words), *(sorted(enums) if task.answer.type == "string" else ())]
+    yield from (guess for guess in guesses if problem_with(task.answer, guess) is None)
 
 
 def _of_type(answer: Answer, instruction: str) -> Iterator[Any]:
@@ -52,16 +81,20 @@ def _of_type(answer: Answer, instruction: str) -> Iterator[Any]:
         single = list(_of_type(answer.items, instruction))
         yield from ([guess] for guess in single)
         yield single
+        yield from (single[start:end] for start in range(len(single)) for end in range(start + 2, start + 5))
     elif answer.fields:
-        yield {name: next(iter(_of_type(field, instruction)), "") for name, field in answer.fields.items()}
+        columns = [list(dict.fromkeys(_of_type(field, instruction)))[:40] for field in answer.fields.values()]
+        for cells in itertools.islice(itertools.product(*columns), _MOST_GUESSES):
+            yield dict(zip(answer.fields, cells, strict=True))
     elif answer.type in ("integer", "number"):
-        yield from (0, 1, -1, 2)
+        yield from (0, 1, -1, 2, 3)
         yield from (float(n) if "." in n else int(n) for n in re.findall(r"\d+(?:\.\d+)?", instruction))
         yield from (n for word, n in number_words().items() if re.search(rf"\b{word}\b", instruction.lower()))
     elif answer.type == "boolean":
         yield from (True, False)
     elif answer.type in ("date", "datetime"):
         yield from re.findall(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d)?", instruction)
+        yield from days_named(instruction)
     else:
         yield from ("", "none", "nothing", "unknown", "yes", "no", "n/a", "0", instruction)
         yield from re.findall(r"[A-Z][\w'&.-]*(?: (?:[A-Z&][\w'&.-]*|of|and|de|van))*", instruction)
@@ -71,8 +104,11 @@ def _of_type(answer: Answer, instruction: str) -> Iterator[Any]:
 def solutions_pass(prover: Prover) -> Iterator[str]:
     """Every solution passes through the public tools, without a tool error, twice with the same end.
 
+    The expected answer is read from tables, one row alone is the first where `expect` takes the first, and no two
+    tasks are the same.
     Remedy: play the solution with `awm-gym play`, compare with `changes` and `expect`, and correct whichever is wrong.
     """
+    seen: dict[str, str] = {}
     for task in prover.tasks:
         run = prover.run(task, task.solution)
         for error in run.errors:
@@ -82,6 +118,29 @@ def solutions_pass(prover: Prover) -> Iterator[str]:
         results = prover.replay(task, task.solution)
         if [result.text for result in results] != [result.text for result in run.results]:
             yield f"{task.name}: the solution answers otherwise the second time"
+        yield from _expectation(prover, task)
+        other = seen.setdefault(repr((task.given, task.solution)), task.name)
+        if other != task.name:
+            yield f"{task.name}: is the task {other} once more"
+
+
+def _expectation(prover: Prover, task: Task) -> Iterator[str]:
+    """The world stands at the solution's end. `expect` must read tables, and a first row must be first alone."""
+    if task.expect is None:
+        return
+    if not re.search(r"\bFROM\b", code_only(task.expect), re.I):
+        yield f"{task.name}: expect reads no table; compute the answer from the data"
+    limited = re.search(r"\bLIMIT 1\s*;?\s*$", task.expect, re.I)
+    columns = len(task.answer.fields) or 1 if task.answer else 1
+    if not limited or not order_terms(task.expect):
+        return
+    head, terms = task.expect[: limited.start()], order_terms(task.expect)
+    if len(terms) > 1 and re.fullmatch(r"(\w+\.)?(id|rowid)( ASC| DESC)?", terms[-1], re.I):
+        head = head[: head.rindex(terms[-1])].rstrip().rstrip(",")
+    ends = [", ".join(f"{place}{way}" for place in range(1, columns + 1)) for way in (" ASC", " DESC")]
+    first, last = (prover.world.query(f"{head}, {end} LIMIT 1", {"answer": None}) for end in ends)
+    if first != last:
+        yield f"{task.name}: {first[0]} and {last[0]} are equally first; the answer must have one winner"
 
 
 def infeasible_is_so(prover: Prover) -> Iterator[str]:
@@ -107,8 +166,26 @@ def infeasible_is_so(prover: Prover) -> Iterator[str]:
             if run.verdict.passed:
                 yield f"{task.name}: can be done, by {'; '.join(map(told, calls))}"
                 break
+        yield from _lifts_more(prover, task)
         if len(task.infeasible.why.split()) < 4:
             yield f"{task.name}: why {task.infeasible.why!r} tells nothing; name the obstacle"
+
+
+def _lifts_more(prover: Prover, task: Task) -> Iterator[str]:
+    """Without any one statement of `lifted_by` the solution fails: it lifts the obstacle and nothing else."""
+    assert task.infeasible is not None
+    parts = [statement.text for statement in statements(task.infeasible.lifted_by)]
+    for index in range(len(parts) if len(parts) > 1 else 0):
+        rest = "\n".join(parts[:index] + parts[index + 1 :])
+        fewer = task.model_copy(
+            update={
+                "name": f"{task.name} lifted {index}",
+                "infeasible": task.infeasible.model_copy(update={"lifted_by": rest}),
+            }
+        )
+        prover.replay(fewer, task.solution)
+        if prover.passes(task, task.solution[-1].arguments.get("answer")):
+            yield f"{task.name}: lifted_by does more than lift the obstacle: {parts[index]}"
 
 
 def nothing_is_hidden(prover: Prover) -> Iterator[str]:
@@ -126,7 +203,28 @@ def nothing_is_hidden(prover: Prover) -> Iterator[str]:
                     if not _known(prover, task, sources, call, name, item):
                         yield f"{task.name}: {call.name}: {name} = {item!r} comes from nowhere"
             sources.add(result.rows)
+        yield from _derivations(prover, task, sources)
     yield from _answers_in_the_open(prover)
+
+
+def _derivations(prover: Prover, task: Task, sources: Sources) -> Iterator[str]:
+    """What is worked out is used, is no key, and is worked out from something that can be known."""
+    used = {
+        str(item)
+        for call in task.solution
+        for value in call.arguments.values()
+        for cell in (value.values() if isinstance(value, dict) else [value])
+        for item in (cell if isinstance(cell, list) else [cell])
+    }
+    for value, how in task.derived.items():
+        if value not in used:
+            yield f"{task.name}: derived tells of {value!r}, which the solution does not use"
+        numbers = [float(number) for number in re.findall(r"(?<![\w.-])\d+(?:\.\d+)?", how)]
+        if numbers and not any(map(sources.has, numbers)):
+            yield f"{task.name}: derived tells {value!r} from {how!r}, which comes from nowhere"
+        names = [word for word in re.findall(r"[a-z]{3,}", how.lower()) if not sources.has(word)]
+        if not numbers and len(names) == len(re.findall(r"[a-z]{3,}", how.lower())) and not relative(how):
+            yield f"{task.name}: derived tells {value!r} from {how!r}, which says nothing that can be known"
 
 
 def _tool_calls(task: Task) -> list[ToolCall]:
@@ -135,11 +233,24 @@ def _tool_calls(task: Task) -> list[ToolCall]:
 
 def _known(prover: Prover, task: Task, sources: Sources, call: ToolCall, name: str, item: Any) -> bool:
     param: Param = prover.scenario.tools[call.name].params[name]
-    if item in param.enum or str(item) in task.derived or (item == param.default and param.default is not None):
+    if item == param.default and param.default is not None:
         return True
     if param.of is not None and not isinstance(item, bool):
         return sources.has_key(item, name)
-    return sources.has(item)
+    if item in param.enum:
+        spoken = not isinstance(item, str) or not prover.writes(call.name) or sources.speaks_of(item)
+        return spoken or str(item) in task.derived or not _free_choice(prover, task, call, name)
+    return str(item) in task.derived or sources.has(item)
+
+
+def _free_choice(prover: Prover, task: Task, call: ToolCall, name: str) -> bool:
+    """Whether the solution runs as well with another word of the enum in this argument."""
+    for word in prover.scenario.tools[call.name].params[name].enum:
+        changed = ToolCall(call.name, {**call.arguments, name: word})
+        calls = tuple(changed if other == call else other for other in task.solution)
+        if word != call.arguments[name] and not prover.run(task, calls).errors:
+            return True
+    return False
 
 
 def _answers_in_the_open(prover: Prover) -> Iterator[str]:
@@ -152,6 +263,34 @@ def _answers_in_the_open(prover: Prover) -> Iterator[str]:
             seen = folded(" ".join(str(value) for r in results for row in r.rows for value in row.values()))
             if folded(text) not in seen and folded(text) not in folded(task.instruction) and text not in task.derived:
                 yield f"{task.name}: the answer {text!r} is in no result of the solution"
+        for number in _numbers(answer):
+            if not _counted(prover, task, number):
+                yield f"{task.name}: the answer {number!r} is in no result of the solution; say in `derived` how"
+
+
+def _numbers(answer: Any) -> Iterator[int | float]:
+    if isinstance(answer, dict):
+        answer = list(answer.values())
+    if isinstance(answer, list):
+        for item in answer:
+            yield from _numbers(item)
+    elif isinstance(answer, int | float) and not isinstance(answer, bool):
+        yield answer
+
+
+def _counted(prover: Prover, task: Task, number: float) -> bool:
+    """Whether a number is shown by a result, is how many rows one has, or is told in `derived`."""
+    results = prover.run(task, task.solution).results
+    cells = [value for result in results for row in result.rows for value in row.values()]
+    sources = Sources("", prover.scenario.now)
+    for result in results:
+        sources.add(result.rows)
+    return (
+        str(number) in task.derived
+        or sources.has(number)
+        or number in [result.total for result in results]
+        or number in [cells.count(cell) for cell in cells]
+    )
 
 
 def _texts(answer: Any) -> Iterator[str]:
@@ -168,40 +307,74 @@ def _texts(answer: Any) -> Iterator[str]:
 def choices_are_grounded(prover: Prover) -> Iterator[str]:
     """Where a solution picks one key among several rows of a result, something sets that row apart.
 
-    What does: words, dates or numbers of the instruction that stand in the row, a superlative in the instruction, or
-    another result with the same key.
-    Remedy: describe the thing in the instruction so that one row fits.
+    What does: words, dates or numbers of the instruction that stand in the row, another result with the same key, a
+    superlative that has one winner, or the tools, if they refuse all the others.
+    Remedy: describe the thing in the instruction so that one row fits; see that "the cheapest" is one.
     """
     for task in prover.tasks:
         run = prover.run(task, task.solution)
-        sources = Sources(task.instruction, prover.scenario.now)
-        for index, call in enumerate(_tool_calls(task)):
+        sources = Sources(f"{prover.scenario.greeting}\n{task.instruction}", prover.scenario.now)
+        calls = _tool_calls(task)
+        for index, call in enumerate(calls):
             if not prover.writes(call.name):
                 continue
             for name, value in call.arguments.items():
-                if prover.reference(prover.scenario.tools[call.name], name) is None or isinstance(value, list):
-                    continue
-                if not _grounded(run.results[:index], value, sources, task):
-                    yield f"{task.name}: {call.name}: nothing says why {name} is {value!r} and not another"
+                reference = prover.reference(prover.scenario.tools[call.name], name)
+                for key in (value if isinstance(value, list) else [value]) if reference else ():
+                    seen = list(zip(calls[:index], run.results[:index], strict=True))
+                    others = _as_good(prover, task, seen, key, sources)
+                    if other := next((o for o in others if _playable(prover, task, reference, key, o)), None):
+                        yield f"{task.name}: {call.name}: nothing says why {name} is {key!r} and not {other!r}"
 
 
-def _grounded(results: Sequence[ToolResult], value: Any, sources: Sources, task: Task) -> bool:
-    shown = [result.rows for result in results if any(value in row.values() for row in result.rows)]
-    if len(shown) != 1 or len(shown[0]) == 1 or str(value) in task.derived:
-        return True  # never shown is for nothing_is_hidden; alone, or shown twice, is reason enough
+def _as_good(
+    prover: Prover, task: Task, seen: list[tuple[ToolCall, ToolResult]], key: Any, sources: Sources
+) -> list[Any]:
+    """Keys of other rows that fit the instruction as well as the row of the chosen key."""
+    shown = [(call, result.rows) for call, result in seen if any(key in row.values() for row in result.rows)]
+    if len(shown) != 1 or len(shown[0][1]) == 1 or str(key) in task.derived:
+        return []  # never shown is for nothing_is_hidden; alone, or shown twice, is reason enough
+    call, rows = shown[0]
+    chosen = next(row for row in rows if key in row.values())
+    column = next(name for name, cell in chosen.items() if cell == key)
+    told = [name for name, cell in chosen.items() if cell is not None and _mentioned(name, cell, sources, task)]
+    left = [row for row in rows if all(row.get(name) == chosen[name] for name in told) and row.get(column) != key]
     if _SUPERLATIVE.search(folded(task.instruction)):
-        return True
-    rows = shown[0]
-    for row in (row for row in rows if value in row.values()):
-        for column, cell in row.items():
-            others = [other.get(column) for other in rows if other is not row]
-            if cell is not None and others.count(cell) < len(others) and _mentioned(cell, sources, task):
-                return True
-    return False
+        compiled = prover.tools[call.name]
+        terms = order_terms(compiled.statements[compiled.answer].sql)
+        by = re.sub(r"\s+(ASC|DESC)$", "", terms[0], flags=re.I).split(".")[-1] if terms else column
+        left = [row for row in left if row.get(by) == chosen.get(by)]
+    return list(dict.fromkeys(row[column] for row in left if row.get(column) is not None))[:_MOST_OTHERS]
 
 
-def _mentioned(cell: Any, sources: Sources, task: Task) -> bool:
-    """Whether the instruction speaks of a cell: as a value, or by one of its words."""
+def _playable(prover: Prover, task: Task, reference: tuple[str, str] | None, key: Any, other: Any) -> bool:
+    """Whether the solution with another key in the place of one runs without an error to a wrong end."""
+    calls = tuple(
+        ToolCall(call.name, {name: _exchanged(prover, call, name, reference, key, other) for name in call.arguments})
+        for call in task.solution
+    )
+    run = prover.run(task, calls)
+    return not run.errors and not run.verdict.passed and run.end != prover.run(task, task.solution).end
+
+
+def _exchanged(
+    prover: Prover, call: ToolCall, name: str, reference: tuple[str, str] | None, key: Any, other: Any
+) -> Any:
+    """An argument, with another key in the place of one if it is of the same table."""
+    value = call.arguments[name]
+    tool = prover.scenario.tools.get(call.name)
+    if tool is None or prover.reference(tool, name) != reference:
+        return value
+    if isinstance(value, list):
+        return [other if item == key else item for item in value]
+    return other if value == key else value
+
+
+def _mentioned(column: str, cell: Any, sources: Sources, task: Task) -> bool:
+    """Whether the instruction speaks of a cell: as a value, by one of its words, or, of a flag, by its name."""
+    if cell in (0, 1) and not column.endswith("id"):
+        stem = column.removeprefix("is_").removeprefix("takes_").split("_")[0]
+        return re.search(rf"\b{stem}", folded(task.instruction)) is not None
     if not isinstance(cell, str) or re.match(r"\d{4}-\d\d-\d\d", cell):
         return sources.has(cell[:10] if isinstance(cell, str) else cell)
     words = [word for word in re.findall(r"\w+", folded(cell)) if len(word) > 2 or word.isdigit()]

@@ -31,6 +31,29 @@ _TIME = re.compile(r"\b(\d{1,2})(?:[:.h](\d{2}))?\s*(am|pm|a\.m\.|p\.m\.|o'clock
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
+_RELATIVE = {
+    0: r"today|tonight|now|this (morning|afternoon|evening)",
+    1: "tomorrow|overnight",
+    2: "the day after tomorrow",
+    -1: "yesterday",
+    -2: "the day before yesterday",
+}
+
+
+def relative(words: str) -> bool:
+    """Whether words tell a day from the present: today, tomorrow."""
+    return any(re.search(rf"\b({form})\b", words.lower()) for form in _RELATIVE.values())
+
+
+def days_named(words: str) -> list[str]:
+    """Days that words name in full ("12 March 2025"), as YYYY-MM-DD."""
+    found = []
+    for day, month, year in re.findall(rf"(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({'|'.join(MONTHS)}),? (\d{{4}})", words):
+        text = f"{year}-{MONTHS.index(month) + 1:02}-{int(day):02}"
+        found += [text] if _is_date(text) else []
+    return found
+
+
 def number_words() -> dict[str, float]:
     """Numbers as words: one to ninety-nine, first to twelfth, a pair, a dozen."""
     words: dict[str, float] = {word: number for number, word in enumerate(_ONES)}
@@ -95,6 +118,13 @@ class Sources:
             return self._has_date(moment.date()) and self._has_time(moment)
         return self._has_text(folded(value))
 
+    def speaks_of(self, word: str) -> bool:
+        """Whether a word of an enum was shown, or is spoken of: by any of its own words, or their stems."""
+        if word in self._cells:
+            return True
+        stems = [part[: max(3, len(part) - 2)] for part in re.findall(r"[a-z0-9]+", folded(word)) if len(part) > 1]
+        return not stems or any(re.search(rf"\b{re.escape(stem)}", self._prose) for stem in stems)
+
     def _has_number(self, value: float) -> bool:
         forms = {float(value), value / 100, value / 60, value / 1000}  # cents, hours, kilograms as people say them
         return bool(forms & self._numbers) or self._written(value)
@@ -117,8 +147,7 @@ class Sources:
         if re.search(named, prose) and re.search(rf"(?<!\d){day.day}(?!\d)", prose):
             return True
         away = (day - self._now).days
-        words = {0: r"today|tonight|now|this (morning|afternoon|evening)", 1: "tomorrow", -1: "yesterday"}
-        if away in words and re.search(rf"\b({words[away]})\b", prose):
+        if away in _RELATIVE and re.search(rf"\b({_RELATIVE[away]})\b", prose):
             return True
         weekday = WEEKDAYS[day.weekday()].lower()
         if re.search(rf"\b{weekday}\b", prose) and abs(away) <= 14:

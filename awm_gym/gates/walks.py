@@ -3,33 +3,119 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 from awm_gym.gates.prover import Prover
 from awm_gym.scenario import Param, Tool, ToolCall
 from awm_gym.sql import quote
-from awm_gym.world import ToolResult
+from awm_gym.world import RowChange, ToolResult
+
+_WALKS, _STEPS = 12, 60  # random walks a scenario, calls a walk
+_MISSING = object()
+
+
+class Cell(NamedTuple):
+    """A cell that a call wrote; `before` is None in a new row."""
+
+    table: str
+    key: tuple[Any, ...]
+    column: str
+    before: Any
+    after: Any
+    new: bool
 
 
 class WalkStep(NamedTuple):
-    """A call of a walk and its answer."""
+    """A call of a walk, its answer, and what it did.
 
+    Attributes:
+        walk: the number of the walk.
+        call: the call.
+        result: its answer.
+        cells: the cells it wrote.
+        removed: tables of which it removed rows.
+        broken: words of the invariants that did not hold after it.
+        idle: whether the same call again is accepted and changes nothing.
+    """
+
+    walk: int
     call: ToolCall
     result: ToolResult
+    cells: tuple[Cell, ...] = ()
+    removed: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    idle: bool = False
 
 
-def walk(prover: Prover, key: tuple[object, ...], steps: int) -> Iterator[WalkStep]:
+def walked(prover: Prover) -> tuple[WalkStep, ...]:
+    """The random walks of a scenario; walked once, for all gates that want to see them."""
+    if "walks" not in prover.kept:
+        prover.kept["walks"] = tuple(step for number in range(_WALKS) for step in _walk(prover, number))
+    steps: tuple[WalkStep, ...] = prover.kept["walks"]
+    return steps
+
+
+def _walk(prover: Prover, number: int) -> Iterator[WalkStep]:
     """Call writing tools from the initial data, with keys, texts and dates drawn from the present state."""
-    chance = prover.chance(*key)
+    chance = prover.chance("walk", number)
     prover.start(None)
     tools = [tool for name, tool in prover.scenario.tools.items() if prover.writes(name)]
-    known = known_arguments(prover)
-    for _ in range(steps if tools else 0):
+    known, calls = known_arguments(prover), known_calls(prover)
+    before: dict[tuple[Any, ...], RowChange] = {}
+    for _ in range(_STEPS if tools else 0):
         tool = chance.choice(tools)
-        call = ToolCall(tool.name, arguments(prover, tool, chance, known))
-        yield WalkStep(call, prover.world.call(call))
+        found = arguments(prover, tool, chance, known)
+        if calls.get(tool.name) and chance.random() < 0.3:  # mostly the author's call, with one argument drawn
+            kept = dict(chance.choice(calls[tool.name]))
+            drawn = chance.choice([*found, ""])
+            found = kept | ({drawn: found[drawn]} if drawn in found else {})
+        call = ToolCall(tool.name, found)
+        result = prover.world.call(call)
+        if result.kind is not None:
+            yield WalkStep(number, call, result)
+            continue
+        state = prover.world.changeset()
+        after = {(row.table, *row.key.values()): row for row in prover.changes()}
+        cells, removed = _written(before, after)
+        with prover.trial():
+            idle = prover.world.call(call).kind is None and prover.world.changeset() == state
+        yield WalkStep(number, call, result, cells, removed, tuple(prover.broken()), idle)
+        before = after
+
+
+def _written(
+    before: Mapping[tuple[Any, ...], RowChange], after: Mapping[tuple[Any, ...], RowChange]
+) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
+    """The cells that differ, and the tables that lost rows, between two sets of changes since the start."""
+    cells = []
+    for name, row in after.items():
+        old = before.get(name)
+        if row.kind == "removed" or (old is not None and old == row):
+            continue
+        new = row.kind == "added" and old is None
+        for column, value in row.after.items():
+            was = old.after.get(column, _MISSING) if old is not None else _MISSING
+            if was is _MISSING:
+                was = row.before.get(column)
+            if new or was != value:
+                cells.append(Cell(row.table, name[1:], column, None if new else was, value, new))
+    gone = {name[0] for name, row in after.items() if row.kind == "removed" and before.get(name) != row}
+    gone |= {name[0] for name, row in before.items() if row.kind == "added" and name not in after}
+    return tuple(cells), tuple(sorted(gone))
+
+
+def known_calls(prover: Prover) -> dict[str, list[Mapping[str, Any]]]:
+    """Whole sets of arguments that the author used, by tool."""
+    known: dict[str, list[Mapping[str, Any]]] = {}
+    for tool in prover.scenario.tools.values():
+        known[tool.name] = [entry.arguments for entry in tool.examples]
+    for task in prover.tasks:
+        for call in task.solution:
+            if call.name in known:
+                known[call.name].append(call.arguments)
+    return known
 
 
 def known_arguments(prover: Prover) -> dict[tuple[str, str], list[Any]]:
