@@ -21,6 +21,7 @@ MAX_JSON = 262_144  # characters of a call written as JSON
 MAX_ARRAY = 60_000  # bytes of an array as JSON; SQLite values end at 65,536
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")  # line breaks and tabs are fine
 _TEXTS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.S)  # the strings of JSON text
+_COMMA = re.compile(r",[ \t\r\n]*[}\]]")  # one with nothing after it
 _EXPECTED = 'a JSON object such as {"name": "<tool>", "arguments": {...}}'
 
 
@@ -47,12 +48,9 @@ def read_call(action: Any) -> ToolCall | Mistake:
     parts = _parts(action)
     if isinstance(parts, Mistake):
         return parts
-    name, arguments = parts
-    if _is(arguments, str):
-        arguments = _parse(arguments if arguments.strip() else "{}")
-        if isinstance(arguments, Mistake):
-            return arguments
-    arguments = {} if arguments is None else arguments  # MCP lets a call leave its arguments out
+    name, arguments = parts[0], _read(parts[1])
+    if _is(arguments, Mistake):
+        return Mistake(*arguments)
     if not _is(name, str):
         return Mistake("malformed", f"The tool's name must be a string, got {shown(name)}.")
     if not _is(arguments, Mapping):
@@ -61,6 +59,13 @@ def read_call(action: Any) -> ToolCall | Mistake:
     if problem := _not_json(plain, MAX_DEPTH, [MAX_JSON]):
         return Mistake("invalid_arguments", f"The arguments are not plain JSON: {problem}.")
     return ToolCall(name, plain)
+
+
+def _read(arguments: Any) -> Any:
+    """Arguments as they are meant: OpenAI's come as text, and MCP lets a call leave them out."""
+    if _is(arguments, str):
+        arguments = _parse(arguments if arguments.strip() else "{}")
+    return {} if arguments is None else arguments
 
 
 def _is(value: object, kind: type) -> bool:
@@ -90,7 +95,10 @@ def _parse(text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        place = f"{error.msg} at character {error.pos}"
+        # Pythons tell of a trailing comma each in its own words and place.
+        spots = (error.pos, len(text[: error.pos].rstrip(" \t\r\n")) - 1)
+        commas = [spot for spot in spots if _COMMA.match(text, spot)]
+        place = f"trailing comma at character {commas[0]}" if commas else f"{error.msg} at character {error.pos}"
     except ValueError as error:
         place = str(error)[:200]
     return Mistake("malformed", f"That is not valid JSON ({place}): expected {_EXPECTED}.")

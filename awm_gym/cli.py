@@ -24,7 +24,7 @@ from awm_gym.answers import described
 from awm_gym.arguments import describe
 from awm_gym.episode import Episode, written
 from awm_gym.errors import AwmError, UsageError, printable, unknown
-from awm_gym.library import MAX_EPISODE_STEPS, names, open_scenario
+from awm_gym.library import MAX_EPISODE_STEPS, names, open_scenario, uncertified
 from awm_gym.scenario import Scenario, Task
 from awm_gym.world import RowChange, World
 
@@ -88,7 +88,10 @@ def list_scenarios(as_json: Json = False) -> None:
         _print_json(rows)
         return
     shown = [(f"awm/{r['name']}", r["title"], r["tables"], r["rows"], r["tools"], r["tasks"]) for r in rows]
-    Console().print(_table(("id", "title", "tables", "rows", "tools", "tasks"), shown))
+    console = Console()
+    console.print(_table(("id", "title", "tables", "rows", "tools", "tasks"), shown))
+    for name, problem in uncertified().items():
+        console.print(Text(f"{name} is not registered: {problem}; see awm-gym check {name}", style="yellow"))
 
 
 def _figures(scenario: Scenario) -> dict[str, Any]:

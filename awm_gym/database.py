@@ -19,13 +19,14 @@ import apsw
 
 from awm_gym.errors import ScenarioError
 from awm_gym.scenario import Scenario
-from awm_gym.sql import DATA_VERBS, SCHEMA_VERBS, Statement, quote, refuse_forbidden_words, statements
+from awm_gym.sql import DATA_VERBS, SCHEMA_VERBS, Statement, code_only, quote, refuse_forbidden_words, statements
 
 PAGE_SIZE = 1024  # bytes; small pages keep a thousand small databases small
 MAX_PAGES = 65_536  # 64 MB a world
 MAX_STEPS = 2_000_000  # SQLite VM steps of one tool call: 10 to 110 ms
 MAX_JUDGE_STEPS = 20_000_000  # the same for one verification
-STATEMENT_CACHE = 256  # prepared statements a connection keeps: all of a scenario with 40 tools
+STATEMENT_CACHE = 512  # a connection keeps the statements of its last 512 executions prepared; apsw allows no more
+MAX_ASKED = 5_000  # tables and columns that one statement may reach, through all its views: see Guard.authorize
 MAX_GROWTH = 256 * 2**20  # bytes that one statement may make SQLite's heap grow by
 _STRIDE = 1_000  # VM steps between two looks at the budget
 _OPEN = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
@@ -104,11 +105,12 @@ class Guard:
     def __init__(self) -> None:
         self.phase = Phase.RUNTIME
         self.denied = ""
-        self._ticks = self._most = self._heap = 0
+        self._ticks = self._most = self._heap = self._asked = 0
 
     def start(self, steps: int) -> None:
         """Give the statements that follow a fresh budget of VM steps."""
         self._ticks, self._most, self._heap = 0, steps // _STRIDE, apsw.memory_used() + MAX_GROWTH
+        self._asked = 0
 
     def tick(self) -> bool:
         """SQLite's progress handler: True interrupts the statement. Our own SQL has no budget."""
@@ -121,7 +123,13 @@ class Guard:
         self, action: int, first: str | None, second: str | None, database: str | None, trigger: str | None
     ) -> int:
         """SQLite's authorizer."""
-        if self.phase is Phase.RUNTIME or action in _SILENT:
+        if self.phase is Phase.RUNTIME:
+            return apsw.SQLITE_OK
+        self._asked += 1
+        if self._asked > MAX_ASKED:  # fifteen views, each the last one twice, keep SQLite's planner busy for a minute
+            self.denied = "the statement reaches too far: join fewer views of views"
+            return apsw.SQLITE_DENY
+        if action in _SILENT:
             return apsw.SQLITE_OK
         if trigger and self.phase is Phase.DATA and action in _WRITES[Phase.TOOL] and database == "main":
             return apsw.SQLITE_OK  # triggers keep rows in step while the data come in, as they do under tools
@@ -132,7 +140,7 @@ class Guard:
 
     def _allows(self, action: int, first: str, second: str, database: str | None) -> bool:
         if action in _ROWS:
-            if first.lower().startswith(("sqlite_", "pragma_")) or database == "temp":
+            if first.lower().startswith(("sqlite_", "pragma_", "dbstat")) or database == "temp":
                 return self.phase is Phase.SCHEMA and first == "sqlite_master"
             if database == "before":
                 return action == apsw.SQLITE_READ and self.phase is Phase.JUDGE
@@ -308,15 +316,25 @@ class Template:
 
     def _read_tables(self) -> dict[str, Table]:
         tables = {}
-        rows = self.db.execute("SELECT name, type, strict FROM pragma_table_list WHERE schema = 'main' ORDER BY name")
-        for found, kind, strict in rows.fetchall():
-            name = str(found)
-            if name.startswith("sqlite_") or kind == "view":
-                continue
-            tables[name] = self._read_table(name, bool(strict) and kind == "table")
+        # No pragma_table_list: it would expand every view, with no bound on the work
+        rows: list[tuple[Any, ...]] = self.db.execute(
+            "SELECT name, type, sql FROM sqlite_schema WHERE type IN ('table', 'view') ORDER BY type, name"
+        ).fetchall()
+        for name, kind, sql in rows:
+            if kind == "view":
+                self._try_view(name)
+            else:
+                options = code_only(sql).rpartition(")")[2].upper().replace(",", " ").split()
+                tables[name] = self._read_table(name, "STRICT" in options)
         if not tables:
             raise ScenarioError("there is no table; a scenario needs a database", file="schema.sql")
         return tables
+
+    def _try_view(self, name: str) -> None:
+        try:
+            self.run(Phase.JUDGE, Statement(f"SELECT * FROM {quote(name)} LIMIT 0;", 1), "schema.sql")
+        except ScenarioError as error:
+            raise ScenarioError(f"does not work as a view: {error.problem}", file="schema.sql", key=name) from error
 
     def _read_table(self, name: str, strict: bool) -> Table:
         columns, key = [], []

@@ -244,9 +244,10 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
         self._exchange = f"{call}{answer}"
         if self.render_mode == "human":
             console = Console()
-            if call:
-                console.print(Text(printable(call.rstrip()), style="bold cyan"))
-            console.print(Text(printable(answer)))
+            for text, style in ((call.rstrip(), "bold cyan"), (answer, "")):
+                if text:  # what the terminal's encoding lacks is spelled out
+                    encoded = printable(text).encode(console.encoding, "backslashreplace")
+                    console.print(Text(encoded.decode(console.encoding), style=style))
 
     def render(self) -> str | None:
         """The latest exchange as text (`ansi`), or None: `human` prints by itself."""

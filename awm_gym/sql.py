@@ -18,6 +18,10 @@ _PARAMETER = re.compile(r"(?<![\w:]):([A-Za-z_]\w*)")
 _OTHER_PARAMETER = re.compile(r"[?@$#][\w:]*")
 _COMMENT = re.compile(r"\s+|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z)", re.S)
 _MAX_PARTS = 1_000  # statements within one trigger
+_ZONE = re.compile(  # inside the parentheses of a function that reads a time
+    r"\b(?:date|time|datetime|julianday|unixepoch|strftime)\s*\((?:[^()']|'[^']*'|\([^()]*\))*?'(?:localtime|utc)'",
+    re.I,
+)
 CONTENT_VERBS = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "REPLACE", "VALUES")
 SCHEMA_VERBS = ("CREATE",)
 DATA_VERBS = ("INSERT", "REPLACE", "WITH")
@@ -92,7 +96,7 @@ def parameters(script: str) -> frozenset[str]:
 
 
 def refuse_forbidden_words(script: str) -> None:
-    """Refuse what no authorizer sees: words that would end the episode's transaction.
+    """Refuse what no authorizer sees: words that would end the episode's transaction, and the machine's time zone.
 
     Raises:
         ScenarioError: the script holds such a word.
@@ -106,6 +110,9 @@ def refuse_forbidden_words(script: str) -> None:
         }.get(word, "foreign keys are checked at once")
         line = script.count("\n", 0, match.start()) + 1
         raise ScenarioError(f"line {line}: {word} is not allowed; {remedy}")
+    if zone := _ZONE.search(script):
+        line = script.count("\n", 0, zone.end()) + 1
+        raise ScenarioError(f"line {line}: 'localtime' and 'utc' ask the machine for its zone; a scenario has one time")
 
 
 def joined(conditions: Sequence[str], word: str) -> str:

@@ -135,18 +135,18 @@ class World:
         self.task: Task | None = None
         self._shared = compiled(scenario)
         self._guard = Guard()
-        self._db = connect(self._guard, statement_cache=statement_cache)
-        self._shared.template.copy_to(self._db)
-        self._db.limit(apsw.SQLITE_LIMIT_ATTACHED, 1)
-        self._db.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')")  # so that no authorizer sees them made
-        add_clock_and_user(self._db, self._now, scenario.user.id)
-        self._db.create_scalar_function("refuse", self._refuse, 1)
-        self._before: str | None = None
+        self._statement_cache = statement_cache
+        # DETACH expires all prepared statements of a connection: what starts with a `given` has a connection of its
+        # own, opened when it is first needed.
+        self._copies: dict[bool, apsw.Connection] = {}
+        self._befores: dict[bool, str] = {}  # the `given` behind what is attached as `before`
+        self._reversed = False
+        self._db = self._take("")
         self._clock = scenario.now
         self._refusal = ""
         self._statement: Prepared
         self._played: list[tuple[CompiledTool, Bound, Any]] = []
-        self._session: apsw.Session | None = None
+        self._session = apsw.Session(self._db, "main")
         self._closed = False
         self.reset()
 
@@ -184,29 +184,49 @@ class World:
 
     def _start(self, given: str | None = None) -> None:
         given = (self.task.given if self.task else given) or ""
-        if self._session is not None:
-            self._session.close()
+        self._session.close()
         self._guard.phase = Phase.RUNTIME
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-        if given != self._before:
-            uri = self.template.state(given)
-            if self._before is not None:
-                self._db.execute("DETACH before")
-            self._db.execute("ATTACH ? AS before", (uri,))
-            self._db.execute("PRAGMA before.cache_size=16")
-            self._before = given
+        self._db = self._take(given)
         self._clock = self.scenario.now
         set_clock(self._clock)
         self._played.clear()
         self._begin()
 
+    def _take(self, given: str) -> apsw.Connection:
+        """The connection for `given`, with the state after it attached as `before`."""
+        key = bool(given)
+        if key not in self._copies:
+            self._copies[key] = self._copy()
+        db = self._copies[key]
+        if self._befores.get(key) != given:
+            uri = self.template.state(given)
+            if self._befores.pop(key, None) is not None:
+                db.execute("DETACH before")
+            db.execute("ATTACH ? AS before", (uri,))
+            db.execute("PRAGMA before.cache_size=16")
+            self._befores[key] = given
+        return db
+
+    def _copy(self) -> apsw.Connection:
+        """A connection that holds the initial state."""
+        db = connect(self._guard, statement_cache=self._statement_cache)
+        self._shared.template.copy_to(db)
+        db.limit(apsw.SQLITE_LIMIT_ATTACHED, 1)
+        db.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')")  # so that no authorizer sees them made
+        add_clock_and_user(db, self._now, self.scenario.user.id)
+        db.create_scalar_function("refuse", self._refuse, 1)
+        db.execute(f"PRAGMA reverse_unordered_selects = {int(self._reversed)}")
+        return db
+
     def _begin(self) -> None:
         """Open the transaction of an episode, in the state that `given` makes."""
         self._db.execute("BEGIN")
-        if self._before:
+        given = self._befores[self._db is not self._copies.get(False)]
+        if given:
             self._guard.start(MAX_STEPS)
-            for statement in statements(self._before):
+            for statement in statements(given):
                 self._db.execute(statement.text)
         self._session = apsw.Session(self._db, "main")
         self._session.attach()
@@ -337,8 +357,7 @@ class World:
 
     def _recover(self) -> None:
         played, now = tuple(self._played), self._clock
-        if self._session is not None:
-            self._session.close()
+        self._session.close()
         self._played.clear()
         set_clock(self.scenario.now)
         self._begin()
@@ -357,7 +376,7 @@ class World:
 
     def changeset(self) -> bytes:
         """The difference from the episode's start, in the bytes of SQLite's session extension; b"" if there is none."""
-        return b"" if self._session is None or self._closed else self._session.changeset()
+        return b"" if self._closed else self._session.changeset()
 
     def changes(self) -> tuple[RowChange, ...]:
         """The rows that differ from the episode's start, by table and key."""
@@ -438,7 +457,9 @@ class World:
 
     def reverse_unordered(self, *, on: bool) -> None:
         """Let rows without an ORDER BY come the other way round: what changes then depends on chance."""
-        self._db.execute(f"PRAGMA reverse_unordered_selects = {int(on)}")
+        self._reversed = on
+        for db in self._copies.values():
+            db.execute(f"PRAGMA reverse_unordered_selects = {int(on)}")
 
     @contextlib.contextmanager
     def undone(self) -> Iterator[None]:
@@ -454,9 +475,9 @@ class World:
         """Release the database. Closing twice is harmless."""
         if not self._closed:
             self._closed = True
-            if self._session is not None:
-                self._session.close()
-            self._db.close()
+            self._session.close()
+            for db in self._copies.values():
+                db.close()
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode

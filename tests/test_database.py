@@ -63,6 +63,12 @@ def table(columns, options="STRICT"):
         (table(f"{COLUMNS}, n INTEGER REFERENCES t DEFERRABLE"), "", "DEFERRABLE is not allowed"),
         (table(f"{COLUMNS}, n INTEGER UNIQUE ON CONFLICT ROLLBACK"), "", "ROLLBACK is not allowed; use OR ABORT"),
         (table(COLUMNS) + "\nINSERT INTO t VALUES (1);", "", "line 2: only CREATE may stand here: 'INSERT INTO t"),
+        (
+            table(COLUMNS) + "CREATE VIEW v AS SELECT m FROM t;",
+            "v",
+            "does not work as a view: line 1: no such column: m",
+        ),
+        (table(COLUMNS) + "CREATE VIEW v AS SELECT random() AS x;", "v", "not authorized to use function: random"),
         ("PRAGMA foreign_keys = OFF;", "", "only CREATE may stand here"),
         ("DROP TABLE t;", "", "only CREATE may stand here"),
         ("ATTACH 'x' AS y;", "", "only CREATE may stand here"),

@@ -1,8 +1,10 @@
 """ToolEnv: what it shows, takes, pays and forgets."""
 
 import copy
+import io
 import json
 import pickle
+import sys
 
 import gymnasium as gym
 import pytest
@@ -311,6 +313,19 @@ def test_human_mode_prints_every_exchange_without_control_characters(capsys):
     assert "> find_parcels(recipient='Okafor')" in printed
     assert "\\x1b[2J" in printed
     assert "\x1b" not in printed
+    env.close()
+
+
+def test_human_mode_spells_out_what_the_terminal_cannot_show(monkeypatch):
+    terminal = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(terminal, encoding="ascii"))
+    env = ToolEnv(LOCKERS, task="hand_out_parcel", render_mode="human")
+    env.reset()
+    env.step(ToolCall("find_parcels", {"recipient": "Zoë 漢"}))
+    env.step("\ud800")
+    sys.stdout.flush()
+    printed = terminal.getvalue().decode("ascii")
+    assert "> find_parcels(recipient='Zo\\xeb \\u6f22')\n[]\n> '\\ud800'\n" in printed
     env.close()
 
 

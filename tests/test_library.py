@@ -70,6 +70,7 @@ def test_a_scenario_outside_the_library_is_made_from_its_folder(tmp_path):
 def test_what_is_not_certified_is_neither_named_nor_opened_by_name_but_from_its_folder(shelf):
     assert names() == ("parcel_lockers",)
     assert list(library.folders()) == ["parcel_lockers", "stall"]
+    assert library.uncertified() == {"stall": "it has no certificate"}
     with pytest.raises(UsageError, match="stall is not certified: it has no certificate"):
         ToolEnv("stall")
     assert open_scenario(str(shelf / "stall")).name == "stall"

@@ -150,6 +150,11 @@ def test_a_parameter_in_another_form_is_refused(script, told):
         ("id INTEGER PRIMARY KEY AUTOINCREMENT", "line 1: AUTOINCREMENT is not allowed; an INTEGER PRIMARY KEY"),
         ("REFERENCES t DEFERRABLE", "DEFERRABLE is not allowed; foreign keys are checked at once"),
         ("INITIALLY DEFERRED", "DEFERRED is not allowed"),
+        (
+            "SELECT datetime(now(), '+1 day',\n'LocalTime')",
+            "line 2: 'localtime' and 'utc' ask the machine for its zone",
+        ),
+        ("SELECT strftime('%H', ltrim(at), 'utc')", "line 1: 'localtime' and 'utc' ask"),
     ],
 )
 def test_words_that_would_end_the_episode_are_refused(script, told):
@@ -158,7 +163,13 @@ def test_words_that_would_end_the_episode_are_refused(script, told):
 
 
 @pytest.mark.parametrize(
-    "script", ["SELECT 'ROLLBACK' -- rollback\n/* DEFERRED */", "SELECT rollbacks FROM t_rollback"]
+    "script",
+    [
+        "SELECT 'ROLLBACK' -- rollback\n/* DEFERRED */",
+        "SELECT rollbacks FROM t_rollback",
+        "INSERT INTO clock (zone) VALUES ('UTC'), ('localtime')",
+        "SELECT date(at), 'utc' FROM t",
+    ],
 )
 def test_the_same_letters_elsewhere_are_fine(script):
     refuse_forbidden_words(script)

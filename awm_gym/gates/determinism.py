@@ -51,6 +51,11 @@ def _scan_order(prover: Prover) -> Iterator[str]:
             for call, one, two in zip(task.solution, forward[task.name], backward, strict=False):
                 if one.text != two.text:
                     yield f"{call.name}: answers in no certain order, in the solution of {task.name}"
+            answer = task.solution[-1].arguments.get("answer")
+            if prover.end(answer) != prover.run(task, task.solution).end:
+                yield f"{task.name}: its solution ends otherwise when rows come the other way round"
+            elif not prover.passes(task, answer):
+                yield f"{task.name}: its solution fails when rows come the other way round; order what is expected"
         for tool in prover.scenario.tools.values():
             for entry in tool.examples:
                 prover.world.start_from(entry.given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from awm_gym.database import Table
 from awm_gym.gates.prover import Prover, Run
 from awm_gym.scenario import SUBMIT, Param, Task, ToolCall
 from awm_gym.sql import literal, quote
+from awm_gym.world import ToolResult
 
 _OTHERS = 4  # values tried in the place of one
 
@@ -22,8 +23,11 @@ class Mutant(NamedTuple):
     calls: tuple[ToolCall, ...]
 
 
-def of_solution(prover: Prover, task: Task) -> Iterator[Mutant]:
-    """Writing calls dropped, repeated, reordered, redirected, and with each argument replaced; answers perturbed."""
+def of_solution(prover: Prover, task: Task, others: int = _OTHERS - 2) -> Iterator[Mutant]:
+    """Writing calls repeated, reordered, redirected, mixed up, and with each argument replaced; answers perturbed.
+
+    `others` is how many keys are tried for one beside its neighbours, of those that results show in its column.
+    """
     calls = task.solution
     results = prover.run(task, calls).results
     writing = [index for index, call in enumerate(calls) if prover.writes(call.name)]
@@ -32,8 +36,7 @@ def of_solution(prover: Prover, task: Task) -> Iterator[Mutant]:
         yield Mutant(f"{call.name} twice", (*calls[: index + 1], *calls[index:]))
         for tool in _siblings(prover, call):
             yield Mutant(f"{tool} for {call.name}", _with(calls, index, ToolCall(tool, call.arguments)))
-        seen = {value for result in results[:index] for row in result.rows for value in row.values()}
-        for what, arguments in _other_arguments(prover, call, seen):
+        for what, arguments in _other_arguments(prover, call, _beside(results[:index], others)):
             yield Mutant(f"{call.name} with {what}", _with(calls, index, ToolCall(call.name, arguments)))
     yield from _exchanged(prover, task, writing)
     for first, second in itertools.pairwise(writing):
@@ -74,6 +77,17 @@ def _exchanged(prover: Prover, task: Task, writing: list[int]) -> Iterator[Mutan
             yield Mutant(f"{reference[0]} {one!r} and {other!r} mixed up", tuple(calls))
 
 
+def _beside(results: Sequence[ToolResult], most: int) -> dict[Any, list[Any]]:
+    """Value -> some that results show in other rows of the same column."""
+    found: dict[Any, list[Any]] = {}
+    for result in results:
+        for column in result.rows[0] if result.rows else ():
+            cells = [cell for cell in dict.fromkeys(row.get(column) for row in result.rows) if cell is not None]
+            for cell in cells:
+                found.setdefault(cell, []).extend([other for other in cells[: most + 1] if other != cell][:most])
+    return found
+
+
 def dropped(prover: Prover, task: Task) -> Iterator[Mutant]:
     """The solution without one of its writing calls."""
     for index, call in enumerate(task.solution):
@@ -98,7 +112,9 @@ def _siblings(prover: Prover, call: ToolCall) -> list[str]:
     ][:_OTHERS]
 
 
-def _other_arguments(prover: Prover, call: ToolCall, seen: set[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _other_arguments(
+    prover: Prover, call: ToolCall, seen: Mapping[Any, list[Any]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
     tool = prover.scenario.tools[call.name]
     for name, value in call.arguments.items():
         param = tool.params[name]
@@ -108,7 +124,9 @@ def _other_arguments(prover: Prover, call: ToolCall, seen: set[Any]) -> Iterator
             yield f"{name} = {other!r}", {**call.arguments, name: other}
 
 
-def _others(prover: Prover, tool: str, name: str, param: Param, value: Any, seen: set[Any]) -> Iterator[Any]:
+def _others(
+    prover: Prover, tool: str, name: str, param: Param, value: Any, seen: Mapping[Any, list[Any]]
+) -> Iterator[Any]:
     """Other valid values of an argument, near ones first."""
     if param.type != "array":
         yield from _scalars(prover, tool, name, param, value, seen)
@@ -125,13 +143,17 @@ def _others(prover: Prover, tool: str, name: str, param: Param, value: Any, seen
                 yield [*value, other]
 
 
-def _scalars(prover: Prover, tool: str, name: str, param: Param, value: Any, seen: set[Any]) -> Iterator[Any]:
+def _scalars(
+    prover: Prover, tool: str, name: str, param: Param, value: Any, seen: Mapping[Any, list[Any]]
+) -> Iterator[Any]:
     reference = prover.reference(prover.scenario.tools[tool], name)
     if reference is not None:
         keys = prover.keys(*reference)
         place = sum(key < value for key in keys)
-        near = [key for key in (*keys[max(place - 2, 0) : place + 3], *[k for k in keys if k in seen]) if key != value]
-        yield from list(dict.fromkeys(near))[: _OTHERS + 2]
+        own = {type(key) for key in keys}
+        beside = [key for key in seen.get(value, ()) if type(key) in own]
+        near = [key for key in (*keys[max(place - 3, 0) : place + 4], *beside) if key != value]
+        yield from dict.fromkeys(near)
     elif param.enum:
         yield from [member for member in param.enum if member != value][:_OTHERS]
     elif isinstance(value, bool):

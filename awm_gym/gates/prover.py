@@ -55,7 +55,7 @@ class Prover:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self.world = World(scenario, statement_cache=4096)
+        self.world = World(scenario)
         self.tables = self.world.tables
         self.tools: dict[str, CompiledTool] = dict(compiled(scenario).tools)
         self.invariants: tuple[Invariant, ...] = invariants(scenario)

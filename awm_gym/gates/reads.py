@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from awm_gym.gates.prover import Prover
 from awm_gym.gates.words import order_terms
 from awm_gym.scenario import Param, Tool, ToolCall
+from awm_gym.sql import code_only
 from awm_gym.tools import CompiledTool
 from awm_gym.world import ToolResult
 
@@ -356,6 +357,9 @@ def _is_day(text: str) -> bool:
 def _ordered(prover: Prover, compiled: CompiledTool, every: list[Mapping[str, Any]]) -> Iterator[str]:
     """The rows come in a total order: one that ends in what tells rows apart."""
     sql = compiled.statements[compiled.answer].sql
+    for match in re.finditer(r"\b(json_group_array|group_concat|string_agg)\(", code_only(sql)):
+        if "ORDER BY" not in _around(sql, match.start()):
+            yield f"{compiled.tool.name}: {match[1]}() gathers rows in no order"
     terms = order_terms(sql)
     if len(every) < 2 or re.search(r"\bGROUP BY\b", sql):
         return
@@ -366,3 +370,18 @@ def _ordered(prover: Prover, compiled: CompiledTool, every: list[Mapping[str, An
     unique = {key for table in prover.tables.values() for key in (*table.key, *prover.unique(table.name))}
     if not (last in unique or last == "key" or re.search(r"id$", last)):
         yield f"{compiled.tool.name}: its order ends in {last}, which does not tell all rows apart"
+
+
+def _around(sql: str, place: int) -> str:
+    """The parenthesis around a place in SQL; all of it if there is none."""
+    code, depth, start = code_only(sql), 0, 0
+    for index in range(place - 1, -1, -1):
+        depth += {")": 1, "(": -1}.get(code[index], 0)
+        if depth < 0:
+            start, depth = index, 0
+            break
+    for end in range(start, len(code)):
+        depth += {"(": 1, ")": -1}.get(code[end], 0)
+        if depth == 0 and start:
+            return sql[start : end + 1]
+    return sql

@@ -9,7 +9,7 @@ from typing import Any
 
 from awm_gym.answers import folded, problem_with
 from awm_gym.gates.mutants import of_solution
-from awm_gym.gates.prover import Prover, told
+from awm_gym.gates.prover import Prover, Run, told
 from awm_gym.gates.tracing import Sources, days_named, number_words, relative
 from awm_gym.gates.words import order_terms
 from awm_gym.scenario import GIVE_UP, SUBMIT, Answer, NewRow, Param, Task, ToolCall
@@ -20,8 +20,8 @@ from awm_gym.world import ToolResult
 _MOST_GUESSES = 600  # combinations of guesses for the fields of a record
 _MOST_OTHERS = 6  # other rows tried in the place of a chosen one
 _SUPERLATIVE = re.compile(
-    r"\b((?!request|guest|interest|harvest|forest|invest|protest|suggest|honest|earnest)\w{2,}est|most|least|first|last|next|only|best|worst|top|minimum|maximum|second|third|earlier|later|"
-    r"cheaper|dearer|longer|shorter|other|another|any|either|both|all|each|every|rest)\b"
+    r"\b((?!request|guest|interest|harvest|forest|invest|protest|suggest|honest|earnest)\w{2,}est|most|least|first|last|next|best|worst|top|minimum|maximum|second|third|earlier|later|cheaper|"
+    r"dearer|longer|shorter)\b"
 )
 
 
@@ -158,9 +158,12 @@ def infeasible_is_so(prover: Prover) -> Iterator[str]:
         if not verify(prover.world, task, gave_up=True).passed:
             yield f"{task.name}: giving up after shown_by does not pass; shown_by must change nothing"
         lifted = prover.replay(task, task.infeasible.shown_by)
+        for call, result, other in zip(task.infeasible.shown_by, shown, lifted, strict=True):
+            if result.kind is None and not result.rows and not other.rows:
+                yield f"{task.name}: shown_by: {told(call)} shows nothing, with the obstacle or without"
         if [result.text for result in shown] == [result.text for result in lifted]:
             yield f"{task.name}: shown_by answers the same with the obstacle lifted; it does not show the obstacle"
-        variants = [task.solution, *(mutant.calls for mutant in of_solution(prover, task))]
+        variants = [task.solution, *(mutant.calls for mutant in of_solution(prover, task, others=12))]
         for calls in variants:
             run = prover.run(task, calls, lifted=False)
             if run.verdict.passed:
@@ -313,25 +316,34 @@ def choices_are_grounded(prover: Prover) -> Iterator[str]:
     """
     for task in prover.tasks:
         run = prover.run(task, task.solution)
-        sources = Sources(f"{prover.scenario.greeting}\n{task.instruction}", prover.scenario.now)
+        sources = Sources(task.instruction, prover.scenario.now)
         calls = _tool_calls(task)
+        asked = [value for call in calls for value in call.arguments.values()]
         for index, call in enumerate(calls):
-            if not prover.writes(call.name):
-                continue
             for name, value in call.arguments.items():
                 reference = prover.reference(prover.scenario.tools[call.name], name)
                 for key in (value if isinstance(value, list) else [value]) if reference else ():
                     seen = list(zip(calls[:index], run.results[:index], strict=True))
                     others = _as_good(prover, task, seen, key, sources)
-                    if other := next((o for o in others if _playable(prover, task, reference, key, o)), None):
-                        yield f"{task.name}: {call.name}: nothing says why {name} is {key!r} and not {other!r}"
+                    if others and _looked_into(prover, run, key, task):
+                        continue
+                    if not prover.writes(call.name):
+                        others = [other for other in others if other not in asked]
+                    else:
+                        others = [other for other in others if _playable(prover, task, reference, key, other)]
+                    if others:
+                        yield f"{task.name}: {call.name}: nothing says why {name} is {key!r} and not {others[0]!r}"
 
 
 def _as_good(
     prover: Prover, task: Task, seen: list[tuple[ToolCall, ToolResult]], key: Any, sources: Sources
 ) -> list[Any]:
     """Keys of other rows that fit the instruction as well as the row of the chosen key."""
-    shown = [(call, result.rows) for call, result in seen if any(key in row.values() for row in result.rows)]
+    shown = [
+        (call, result.rows)
+        for call, result in seen
+        if key not in call.arguments.values() and any(key in row.values() for row in result.rows)
+    ]
     if len(shown) != 1 or len(shown[0][1]) == 1 or str(key) in task.derived:
         return []  # never shown is for nothing_is_hidden; alone, or shown twice, is reason enough
     call, rows = shown[0]
@@ -345,6 +357,23 @@ def _as_good(
         by = re.sub(r"\s+(ASC|DESC)$", "", terms[0], flags=re.I).split(".")[-1] if terms else column
         left = [row for row in left if row.get(by) == chosen.get(by)]
     return list(dict.fromkeys(row[column] for row in left if row.get(column) is not None))[:_MOST_OTHERS]
+
+
+def _looked_into(prover: Prover, run: Run, key: Any, task: Task) -> bool:
+    """Whether a reading call that was given the key shows something that the instruction speaks of, and no list did."""
+    words, listed = folded(task.instruction), set[Any]()
+    for call, result in zip(run.calls, run.results, strict=False):
+        cells = {cell for row in result.rows for cell in row.values() if isinstance(cell, str)}
+        if key not in call.arguments.values():
+            listed |= cells
+        if key not in call.arguments.values() or prover.writes(call.name):
+            continue
+        spoken = re.findall(
+            r"\w{5,}", folded(" ".join(sorted(cells - listed - set(map(str, call.arguments.values())))))
+        )
+        if any(re.search(rf"\b{word}", words) for word in spoken):
+            return True
+    return False
 
 
 def _playable(prover: Prover, task: Task, reference: tuple[str, str] | None, key: Any, other: Any) -> bool:
@@ -375,6 +404,8 @@ def _mentioned(column: str, cell: Any, sources: Sources, task: Task) -> bool:
     if cell in (0, 1) and not column.endswith("id"):
         stem = column.removeprefix("is_").removeprefix("takes_").split("_")[0]
         return re.search(rf"\b{stem}", folded(task.instruction)) is not None
+    if isinstance(cell, int) and column.endswith("id"):
+        return re.search(rf"\b{cell}\b", task.instruction) is not None
     if not isinstance(cell, str) or re.match(r"\d{4}-\d\d-\d\d", cell):
         return sources.has(cell[:10] if isinstance(cell, str) else cell)
     words = [word for word in re.findall(r"\w+", folded(cell)) if len(word) > 2 or word.isdigit()]

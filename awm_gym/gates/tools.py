@@ -75,6 +75,7 @@ def differs(result: ToolResult, rows: tuple[Mapping[str, Any], ...]) -> str:
 def refusals_bear_load(prover: Prover) -> Iterator[str]:
     """Each refuse() is the only reason for some refusal among `refuses`; all of these and ghost keys are refused.
 
+    A refusal says why, in three words at least.
     Remedy: add an entry to `refuses` (with `given`, if the data has no such state) that only this rule stops, or
     remove the rule.
     """
@@ -83,6 +84,10 @@ def refusals_bear_load(prover: Prover) -> Iterator[str]:
         for index, entry in enumerate(tool.refuses):
             if _kind(prover, compiled, entry.given, entry.arguments) != "refused":
                 yield f"{name}.refuses[{index}]: is not refused"
+                continue
+            words = prover.world.call_compiled(compiled, entry.arguments).text
+            if len(words.split()) < 3:
+                yield f"{name}.refuses[{index}]: is refused with {words!r}, which tells no reason"
         for place, statement in enumerate(compiled.statements):
             if "refuse(" not in statement.sql or place < len([p for p in tool.params.values() if p.of]):
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,11 @@ _OTHER_WORDS = {
     "half": 0.5,
 }
 _NUMBER = re.compile(r"\d+(?:[ ,'’]\d{3})*(?:\.\d+)?")
-_TIME = re.compile(r"\b(\d{1,2})(?:[:.h](\d{2}))?\s*(am|pm|a\.m\.|p\.m\.|o'clock|uur|h)?", re.I)
+_TIME = re.compile(
+    r"(?P<said>\b(?:at|from|until|till|by|to|before|after|past|around|about) )?(?<![\d:.-])(?P<hour>\d{1,2}|[a-z]+)"
+    r"(?:[:.h](?P<minute>\d\d)(?![\d.]))? ?(?P<half>am\b|pm\b|a\.m\.|p\.m\.|o'clock|h\b)?"
+)
+_PAST = {"half past ": 30, "quarter past ": 15, "quarter to ": -15}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -144,7 +148,8 @@ class Sources:
             return True
         month, prose = MONTHS[day.month - 1].lower(), self._prose
         named = rf"\b{month[:3]}\w*\.?\b"
-        if re.search(named, prose) and re.search(rf"(?<!\d){day.day}(?!\d)", prose):
+        near = abs(day.year - self._now.year) <= 1 or str(day.year) in prose
+        if near and re.search(named, prose) and re.search(rf"(?<!\d){day.day}(?!\d)", prose):
             return True
         away = (day - self._now).days
         if away in _RELATIVE and re.search(rf"\b({_RELATIVE[away]})\b", prose):
@@ -172,23 +177,34 @@ class Sources:
         return False
 
     def _has_time(self, moment: datetime) -> bool:
-        for text in (self._prose, *self._texts):
-            for hour, minute, half in _TIME.findall(text):
-                hours = int(hour) + (12 if half.lower().startswith("p") and int(hour) < 12 else 0)
-                afternoon = hours + 12 if hours < 8 and not half else hours
-                if moment.hour in (hours, afternoon) and moment.minute == int(minute or 0):
-                    return True
-        words = {"noon": 12, "midday": 12, "midnight": 0} | {
-            word: n for word, n in _WORDS.items() if isinstance(n, int)
-        }
-        spoken = [number for word, number in words.items() if re.search(rf"\b{word}\b", self._prose)]
-        return moment.minute in (0, 15, 30, 45) and any(moment.hour % 12 in (n % 12, (n - 1) % 12) for n in spoken)
+        """Whether a time of day was shown, also as people say it: 9:30, half past nine, 2 pm, at seven, noon."""
+        minutes = {minute for text in (self._prose, *self._texts) for minute in _times_in(text)}
+        return moment.hour * 60 + moment.minute in minutes
 
 
 def _numbers_in(text: str) -> set[float]:
     return {float(re.sub(r"[ ,'’]", "", found)) for found in _NUMBER.findall(text)} | {
         float(found) for found in re.findall(r"\d+(?:\.\d+)?", text)
     }
+
+
+def _times_in(text: str) -> Iterator[int]:
+    """Minutes of the day that a text speaks of; without am or pm, also twelve hours later."""
+    for match in _TIME.finditer(text):
+        word, minute, half = match["hour"], match["minute"], match["half"] or ""
+        hour = int(word) if word.isdigit() else {"noon": 12, "midday": 12, "midnight": 0}.get(word, _WORDS.get(word))
+        before = text[: match.start("hour")]
+        shift = next((shift for phrase, shift in _PAST.items() if before.endswith(phrase)), None)
+        named = word in ("noon", "midday", "midnight")
+        if hour is None or hour != int(hour) or hour > 24 or not (match["said"] or minute or half or shift or named):
+            continue
+        at = int(hour) * 60 + int(minute or 0) + (shift or 0)
+        if half.startswith("p") and hour < 12:
+            yield at + 720
+            continue
+        yield at
+        if hour < 12 and not half.startswith("a"):
+            yield at + 720
 
 
 def _is_date(text: Any) -> bool:

@@ -169,9 +169,10 @@ def _alone(checks: Any, stray: Any) -> set[str]:
 
 
 def changes_are_tight(prover: Prover) -> Iterator[str]:
-    """Each allowance (`any`, `may_change`) is needed by the task's own solution.
+    """Each allowance (`any`, `may_change`) is needed by the task's own solution; each alternative end is come to.
 
-    Remedy: remove the allowance; or write the value into `changes`, as `{ sql = "now()" }` if it is the clock's.
+    Remedy: remove the allowance or the alternative; or write the value into `changes`, as
+    `{ sql = "now()" }` if it is the clock's.
     """
     for task in prover.tasks:
         plain = task.model_copy(update={"infeasible": None})
@@ -180,6 +181,23 @@ def changes_are_tight(prover: Prover) -> Iterator[str]:
         for tighter, what in _tighter(plain):
             if verify(prover.world, tighter, answer).passed:
                 yield f"{task.name}: {what} is not needed by the solution"
+        if len(task.changes) > 1:
+            yield from _unreached(prover, task)
+
+
+def _unreached(prover: Prover, task: Task) -> Iterator[str]:
+    """Each of several right ends is one that the solution, or a mutant of it, comes to."""
+    plain = task.model_copy(update={"infeasible": None})
+    alone = {index: plain.model_copy(update={"changes": (one,)}) for index, one in enumerate(task.changes)}
+    for calls in (task.solution, *(mutant.calls for mutant in of_solution(prover, task))):
+        run = prover.run(task, calls)
+        if not run.verdict.passed or not alone:
+            continue
+        prover.replay(task, calls)
+        reached = [index for index, one in alone.items() if verify(prover.world, one, _answer(run)).passed]
+        alone = {index: one for index, one in alone.items() if index not in reached}
+    for index in alone:
+        yield f"{task.name}: nothing that was played comes to changes[{index}]"
 
 
 def _tighter(task: Task) -> Iterator[tuple[Task, str]]:

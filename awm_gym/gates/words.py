@@ -23,7 +23,7 @@ _DATED_ORDERS = {"newest": True, "latest": True, "most recent": True} | dict.fro
 _SIZED_ORDERS = dict.fromkeys(("cheapest", "lowest", "smallest", "lightest"), False) | dict.fromkeys(
     ("highest", "largest", "biggest", "dearest", "heaviest"), True
 )
-_BY = re.compile(r"(?:[,;.]|\bsorted|\bordered) by ((?:\w+ ){0,2}?\w+)(?: and [\w ]+)?\s*(?=[.;,:(]|$)")
+_BY = re.compile(r"(?:[,;.]|\bsorted|\bordered) by ((?:\w+ ){0,2}?\w+)(?: and [\w ]+)?\s*(?=[.;,:(]|$)", re.I)
 _TIME_WORDS = {"day", "date", "time", "start", "moment", "arrival", "due"}
 _NUMBER = re.compile(r"(?<![\w.:-])\d+(?![\w:]|\.\d)")
 _ENUMERATED = re.compile(r"^\s*\"?(\w+)\"?\s[^\n]*?CHECK \(\"?\1\"? IN \(([^)]*)\)\)", re.M)
@@ -202,6 +202,8 @@ def _all_sql(prover: Prover) -> Iterator[tuple[str, str]]:
         yield tool.name, tool.sql
         for param in tool.params.values():
             yield tool.name, param.where or ""
+    for view, sql in re.findall(r'CREATE VIEW "?(\w+)"? AS\b(.*?);', prover.scenario.db_schema, re.S):
+        yield f"the view {view}", sql
     for invariant in prover.invariants:
         yield f"the invariant {invariant.words!r}", invariant.sql
     for task in prover.tasks:

@@ -33,7 +33,7 @@ FAULTS = [
         "scenario.toml",
         "2025-03-10T21:30:00",
         "2025-03-09T21:30:00",
-        "choices_are_grounded",
+        "invariants_hold",
         "the clock is a day slow: nothing came in today",
     ),
     Fault(
@@ -97,7 +97,7 @@ FAULTS = [
         "created_on, staff_id)\nSELECT supplier_id, 'draft', date(now()), me()",
         "created_on, staff_id)\nSELECT supplier_id, 'draft', now(), me()",
         "writes_are_sound",
-        "a moment in a column of days",
+        "a moment in a column of days, in an order",
     ),
     Fault(
         V,
@@ -110,8 +110,14 @@ FAULTS = [
     Fault(
         V,
         "tools.toml",
-        "WHERE :starts_at <= now();\n\nSELECT refuse('Visits start on the quarter hour.')\nWHERE strftime('%M%S', :starts_at) NOT IN ('0000', '1500', '3000', '4500');\n\nSELECT refuse(staff.name || ' has no shift that holds the whole visit.')\nFROM staff JOIN",
-        "WHERE :starts_at <= date(now());\n\nSELECT refuse('Visits start on the quarter hour.')\nWHERE strftime('%M%S', :starts_at) NOT IN ('0000', '1500', '3000', '4500');\n\nSELECT refuse(staff.name || ' has no shift that holds the whole visit.')\nFROM staff JOIN",
+        "WHERE :starts_at <= now();\n\nSELECT refuse('Visits start on the quarter "
+        "hour.')\nWHERE strftime('%M%S', :starts_at) NOT IN ('0000', '1500', '3000', "
+        "'4500');\n\nSELECT refuse(staff.name || ' has no shift that holds the whole "
+        "visit.')\nFROM staff JOIN",
+        "WHERE :starts_at <= date(now());\n\nSELECT refuse('Visits start on the quarter "
+        "hour.')\nWHERE strftime('%M%S', :starts_at) NOT IN ('0000', '1500', '3000', "
+        "'4500');\n\nSELECT refuse(staff.name || ' has no shift that holds the whole "
+        "visit.')\nFROM staff JOIN",
         "refusals_bear_load",
         "visits can be booked earlier today",
     ),
@@ -129,8 +135,12 @@ FAULTS = [
     Fault(
         V,
         "tools.toml",
-        "ORDER BY expires_on, batch.id LIMIT 1;\n\nUPDATE batch SET on_hand = on_hand - 1\nWHERE id = (SELECT id FROM batch WHERE medicine_id = :medicine_id AND on_hand > 0 AND expires_on >= date(now()) ORDER BY expires_on, id LIMIT 1);",
-        "LIMIT 1;\n\nUPDATE batch SET on_hand = on_hand - 1\nWHERE id = (SELECT id FROM batch WHERE medicine_id = :medicine_id AND on_hand > 0 AND expires_on >= date(now()) LIMIT 1);",
+        "ORDER BY expires_on, batch.id LIMIT 1;\n\nUPDATE batch SET on_hand = on_hand - "
+        "1\nWHERE id = (SELECT id FROM batch WHERE medicine_id = :medicine_id AND on_hand "
+        "> 0 AND expires_on >= date(now()) ORDER BY expires_on, id LIMIT 1);",
+        "LIMIT 1;\n\nUPDATE batch SET on_hand = on_hand - 1\nWHERE id = (SELECT "
+        "id FROM batch WHERE medicine_id = :medicine_id AND on_hand > 0 AND "
+        "expires_on >= date(now()) LIMIT 1);",
         "resets_identically",
         "any usable batch is taken, as they come",
     ),
@@ -139,7 +149,7 @@ FAULTS = [
         "tools.toml",
         "WHERE r.order_line_id = l.order_line_id ORDER BY location.code)) AS reserved_at",
         "WHERE r.order_line_id = l.order_line_id)) AS reserved_at",
-        "resets_identically",
+        "reads_are_sound",
         "places within a list come in no certain order",
     ),
     Fault(

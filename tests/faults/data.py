@@ -4,9 +4,7 @@ from faults import Fault
 
 P, V, D = "parcel_lockers", "vet_clinic", "parts_depot"
 FAULTS = [
-    Fault(
-        P, "data.sql", "06T10:12:00', 1)", "06T10:12:00', 9)", "database_builds", "handed out by a clerk nobody knows"
-    ),
+    Fault(P, "data.sql", "06T10:12:00', 1)", "06T10:12:00', 9)", "load", "handed out by a clerk nobody knows"),
     Fault(
         P,
         "data.sql",

@@ -25,7 +25,7 @@ FAULTS = [
         "schema.sql",
         "  size     INTEGER NOT NULL CHECK (size IN (1, 2, 3)),\n  working",
         "  size     TEXT NOT NULL CHECK (size IN (1, 2, 3)),\n  working",
-        "load",
+        "examples_hold",
         "sizes as text, which compare as text",
     ),
     Fault(
@@ -65,7 +65,7 @@ FAULTS = [
         "schema.sql",
         "FROM appointment WHERE status IN ('booked', 'arrived', 'done');",
         "FROM appointment WHERE status IN ('booked', 'arived', 'done');",
-        "examples_hold",
+        "words_are_true",
         "a visit in progress keeps nobody busy: its status is misspelt",
     ),
     Fault(
@@ -73,7 +73,7 @@ FAULTS = [
         "schema.sql",
         "later.medicine_id = vaccination.medicine_id AND later.given_on",
         "later.given_on",
-        "solutions_pass",
+        "examples_hold",
         "the last dose of any vaccine hides those of all others",
     ),
     Fault(

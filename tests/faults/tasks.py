@@ -16,15 +16,6 @@ FAULTS = [
     Fault(
         P,
         "tasks.toml",
-        "Locker 3 needs a repair.",
-        "A locker needs a repair.",
-        "choices_are_grounded",
-        "which locker is meant nobody can tell",
-        (("tasks.toml", "report locker 3 as", "report it as"),),
-    ),
-    Fault(
-        P,
-        "tasks.toml",
         "Ngozi Okafor is at the counter and shows pickup code 4417. It belongs to the parcel that\ncame in today.",
         "Somebody is at the counter.",
         "nothing_is_hidden",
@@ -69,7 +60,7 @@ FAULTS = [
         "Pedalero Postbikes accept their quote,",
         "choices_are_grounded",
         "they have several quotes",
-        (("tasks.toml", "six of those rear wheels instead of four", "six wheels instead of four"),),
+        (("tasks.toml", "six of those rear wheels instead of four", "six instead of four"),),
     ),
     Fault(
         V,
@@ -126,10 +117,10 @@ FAULTS = [
     Fault(
         D,
         "tasks.toml",
-        "Q-01; I have",
-        "the first place; I have",
-        "near_misses_fail",
-        "where goods go was lost, and two places would do",
+        " at Q-01; I have",
+        "; I have",
+        "choices_are_grounded",
+        "which of two quarantine places is meant was lost",
     ),
     Fault(
         V,
@@ -160,7 +151,8 @@ FAULTS = [
     Fault(
         P,
         "tasks.toml",
-        "Who has let a parcel wait longest, and since which day is it here? Answer with the recipient's name and the day it arrived.",
+        "Who has let a parcel wait longest, and since which day is it here? Answer with "
+        "the recipient's name and the day it arrived.",
         "Emeka Okafor, whose parcel came on 2025-02-27, has waited longest. Who, and since when?",
         "doing_nothing_fails",
         "the instruction gives the answer away",
@@ -175,7 +167,8 @@ FAULTS = [
         (
             (
                 "tasks.toml",
-                'expect = "SELECT recipient AS name, arrived_on FROM parcel WHERE collected_at IS NULL ORDER BY arrived_on LIMIT 1"',
+                'expect = "SELECT recipient AS name, arrived_on FROM parcel WHERE collected_at '
+                'IS NULL ORDER BY arrived_on LIMIT 1"',
                 'expect = "SELECT 1 FROM parcel LIMIT 1"',
             ),
             ("tasks.toml", 'answer = { name = "Emeka Okafor", arrived_on = "2025-02-27" }', "answer = true"),
@@ -213,7 +206,7 @@ FAULTS = [
         "tasks.toml",
         'working = 0 WHERE id = 5;"\n',
         'working = 0 WHERE id = 5; INSERT INTO locker (id, size, working) VALUES (9, 3, 1);"\n',
-        "infeasible_is_so",
+        "choices_are_grounded",
         "the task can be done another way: there is a third large locker",
     ),
     Fault(
@@ -251,7 +244,10 @@ FAULTS = [
     Fault(
         P,
         "tasks.toml",
-        'infeasible = { why = "Her parcel is large, and no other large locker works.", lifted_by = "UPDATE locker SET working = 1 WHERE id = 5;", shown_by = [{ name = "find_parcels", arguments = { recipient = "Aiko Lindgren" } }, { name = "list_lockers", arguments = {} }] }\n',
+        'infeasible = { why = "Her parcel is large, and no other large locker works.", '
+        'lifted_by = "UPDATE locker SET working = 1 WHERE id = 5;", shown_by = [{ name = '
+        '"find_parcels", arguments = { recipient = "Aiko Lindgren" } }, { name = '
+        '"list_lockers", arguments = {} }] }\n',
         "",
         "solutions_pass",
         "a task that cannot be done is not marked so",
@@ -294,7 +290,12 @@ FAULTS = [
         P,
         "tasks.toml",
         "[waiting_longest]",
-        '[hand_out]\ninstruction = "Hand parcel 102 out, code 4417."\nsolution = [\n  { name = "find_parcels", arguments = { recipient = "Ngozi Okafor" } },\n  { name = "collect_parcel", arguments = { parcel_id = 102, code = "4417" } },\n]\n[hand_out.changes]\nparcel = [{ id = 102, collected_at = { sql = "now()" }, clerk_id = 2 }]\n[hand_out.near_misses]\nnone = []\n[waiting_longest]',
+        '[hand_out]\ninstruction = "Hand parcel 102 out, code 4417."\nsolution = '
+        '[\n  { name = "find_parcels", arguments = { recipient = "Ngozi Okafor" '
+        '} },\n  { name = "collect_parcel", arguments = { parcel_id = 102, code '
+        '= "4417" } },\n]\n[hand_out.changes]\nparcel = [{ id = 102, collected_at '
+        '= { sql = "now()" }, clerk_id = 2 }]\n[hand_out.near_misses]\nnone = '
+        "[]\n[waiting_longest]",
         "solutions_pass",
         "one task stands there twice",
     ),

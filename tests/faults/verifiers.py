@@ -8,18 +8,6 @@ parcel = [
   { id = 102, collected_at = { sql = "now()" }, clerk_id = 2 },
 ]
 """
-_SOLUTION = """  { name = "collect_parcel", arguments = { parcel_id = 102, code = "4417" } },
-]
-
-[hand_out_parcel.changes]
-parcel = [
-  { id = 102, collected_at = { sql = "now()" }, clerk_id = 2 },
-]
-"""
-_START = """  { name = "collect_parcel", arguments = { parcel_id = 102, code = "4417" } },
-]
-
-"""
 _HEAD = "came in today. Hand it out.'''\n"
 
 
@@ -75,7 +63,7 @@ FAULTS = [
     _by_checks(
         'parcel = { rows = "id = 102", columns = ["collected_at", "clerk_id"] }',
         'collected = "SELECT collected_at FROM parcel WHERE id = 102"',
-        "load",
+        "stray_changes_fail",
         "a check that is a query, not an expression",
     ),
     _by_checks(
@@ -151,8 +139,10 @@ FAULTS = [
     Fault(
         D,
         "tasks.toml",
-        '{ new = "p1", customer_id = 5, kind = "payment", amount = 96457, posted_on = "2025-10-08", invoice_id = 7005, method = "bank", reference = "AVD OKT" },',
-        '{ new = "p1", customer_id = 5, kind = "payment", amount = 96457, posted_on = { sql = "date(now())" }, invoice_id = 7005, method = "bank" },',
+        '{ new = "p1", customer_id = 5, kind = "payment", amount = 96457, posted_on = '
+        '"2025-10-08", invoice_id = 7005, method = "bank", reference = "AVD OKT" },',
+        '{ new = "p1", customer_id = 5, kind = "payment", amount = 96457, posted_on = { '
+        'sql = "date(now())" }, invoice_id = 7005, method = "bank" },',
         "solutions_pass",
         "a payment without the reference is asked for",
     ),
@@ -169,15 +159,19 @@ FAULTS = [
         "tasks.toml",
         'animal_id = "@z", type_id = 1, staff_id = 3,',
         "type_id = 1, staff_id = 3,",
-        "changes_are_tight",
+        "near_misses_fail",
         "the visit may be for any animal",
         (("tasks.toml", 'any = ["appointment.room_id"]', 'any = ["appointment.room_id", "appointment.animal_id"]'),),
     ),
     Fault(
         P,
         "tasks.toml",
-        "[empty_locker_3.changes]\nparcel = [\n  { id = 103, locker_id = 2 },\n]\nlocker = [\n  { id = 3, working = 0 },\n]\n",
-        "[[empty_locker_3.changes]]\nparcel = [\n  { id = 103, locker_id = 2 },\n]\nlocker = [\n  { id = 3, working = 0 },\n]\n\n[[empty_locker_3.changes]]\nlocker = [\n  { id = 4, working = 1 },\n]\n",
+        "[empty_locker_3.changes]\nparcel = [\n  { id = 103, locker_id = 2 },\n]\nlocker = "
+        "[\n  { id = 3, working = 0 },\n]\n",
+        "[[empty_locker_3.changes]]\nparcel = [\n  { id = 103, locker_id = 2 "
+        "},\n]\nlocker = [\n  { id = 3, working = 0 "
+        "},\n]\n\n[[empty_locker_3.changes]]\nlocker = [\n  { id = 4, working = 1 "
+        "},\n]\n",
         "changes_are_tight",
         "another end is right that nothing leads to",
     ),
@@ -201,7 +195,11 @@ FAULTS = [
     Fault(
         P,
         "tasks.toml",
-        '\n[waiting_longest.near_misses]\nhanded_out_already = [\n  { name = "submit", arguments = { answer = { name = "Jonas Lindqvist", arrived_on = "2025-02-26" } } },\n]\nother_okafor = [\n  { name = "submit", arguments = { answer = { name = "Ngozi Okafor", arrived_on = "2025-03-02" } } },\n]\n',
+        "\n[waiting_longest.near_misses]\nhanded_out_already = [\n  { name = "
+        '"submit", arguments = { answer = { name = "Jonas Lindqvist", '
+        'arrived_on = "2025-02-26" } } },\n]\nother_okafor = [\n  { name = '
+        '"submit", arguments = { answer = { name = "Ngozi Okafor", arrived_on '
+        '= "2025-03-02" } } },\n]\n',
         "",
         "near_misses_fail",
         "a task without a near miss",
@@ -209,8 +207,12 @@ FAULTS = [
     Fault(
         P,
         "tasks.toml",
-        '  { name = "collect_parcel", arguments = { parcel_id = 102, code = "4417" } },\n]\n\n[hand_out_parcel.changes]',
-        '  { name = "collect_parcel", arguments = { parcel_id = 102, code = "4417" } },\n  { name = "report_locker", arguments = { locker_id = 6, working = false } },\n  { name = "report_locker", arguments = { locker_id = 6, working = true } },\n]\n\n[hand_out_parcel.changes]',
+        '  { name = "collect_parcel", arguments = { parcel_id = 102, code = '
+        '"4417" } },\n]\n\n[hand_out_parcel.changes]',
+        '  { name = "collect_parcel", arguments = { parcel_id = 102, code = '
+        '"4417" } },\n  { name = "report_locker", arguments = { locker_id = 6, '
+        'working = false } },\n  { name = "report_locker", arguments = { '
+        "locker_id = 6, working = true } },\n]\n\n[hand_out_parcel.changes]",
         "dropped_calls_fail",
         "two calls of the solution undo each other",
     ),
@@ -273,7 +275,9 @@ FAULTS = [
     Fault(
         V,
         "tasks.toml",
-        "SELECT sum(CASE kind WHEN 'refund' THEN -cents ELSE cents END) / 100.0 FROM payment WHERE method = 'card' AND paid_at >= '2025-10-06' AND paid_at < '2025-10-11'",
+        "SELECT sum(CASE kind WHEN 'refund' THEN -cents ELSE cents END) / "
+        "100.0 FROM payment WHERE method = 'card' AND paid_at >= '2025-10-06' "
+        "AND paid_at < '2025-10-11'",
         "SELECT 305.0",
         "solutions_pass",
         "the expected answer is a constant",
