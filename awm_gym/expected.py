@@ -26,7 +26,6 @@ class Expectation(NamedTuple):
         table: the table concerned, "" if several are.
         wanted: the columns wanted, as people read them.
         rows: SQL for the rows to show when it does not hold, "" if none would help.
-        search: whether it looks for a match among many; a search that ends without one has found none.
     """
 
     name: str
@@ -34,7 +33,6 @@ class Expectation(NamedTuple):
     table: str = ""
     wanted: str = ""
     rows: str = ""
-    search: bool = False
 
 
 class Frame(NamedTuple):
@@ -275,7 +273,7 @@ class _Compiler:
                     alias = quote(f"changed {number}")
                     sources.append(f"main.{quote(table_name)} AS {alias}")
                     conditions += self._cells(self.tables[table_name], alias, changed, references=True)
-        return Expectation("new rows together", self._select(conditions or ["1"], sources, prelude), search=True)
+        return Expectation("new rows together", self._select(conditions or ["1"], sources, prelude))
 
     def _may_change(self, table: Table, alias: str, column: str | None) -> str:
         """Condition that the author's `may_change` covers the row (and the column), "" if there is none."""

@@ -69,8 +69,9 @@ def _moment(value: object) -> datetime:
 
 
 Name = Annotated[str, BeforeValidator(snake_case)]
-Text = Annotated[str, Field(min_length=1), BeforeValidator(lambda v: plain(v) if isinstance(v, str) else v)]
-Description = Annotated[Text, Field(max_length=MAX_DESCRIPTION)]
+_PLAIN = BeforeValidator(lambda value: plain(value) if isinstance(value, str) else value)
+Text = Annotated[str, Field(min_length=1), _PLAIN]
+Description = Annotated[str, Field(min_length=1, max_length=MAX_DESCRIPTION), _PLAIN]
 
 
 class Value(BaseModel):
@@ -472,7 +473,7 @@ class Scenario(Value):
 
     name: Name
     version: Annotated[int, Field(ge=0)] = 0
-    title: Annotated[Text, Field(max_length=200)]
+    title: Annotated[str, Field(min_length=1, max_length=200), _PLAIN]
     description: Description
     now: Annotated[datetime, BeforeValidator(_moment)]
     tick: Annotated[int, Field(ge=0, le=86_400)] = 0

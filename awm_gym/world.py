@@ -337,8 +337,7 @@ class World:
         """Sort an engine error: the agent's mistake, a limit, or the author's fault."""
         if isinstance(error, (apsw.ConstraintError, apsw.MismatchError)):
             return ToolResult(f"The request breaks a rule of the data: {error}.", kind="constraint")
-        spent = isinstance(error, (apsw.InterruptError, apsw.TooBigError, apsw.NoMemError, apsw.FullError))
-        if spent or str(error) in _ENGINE_LIMITS:
+        if beyond_limits(error):
             text = f"{tool.tool.name} asks too much of the database with these arguments ({error}); ask for less."
             return ToolResult(text, kind="limit")
         key = f"{tool.tool.name}.sql"
@@ -478,6 +477,12 @@ class World:
             self._session.close()
             for db in self._copies.values():
                 db.close()
+
+
+def beyond_limits(error: BaseException | None) -> bool:
+    """Whether the engine gave up because of the size of the data, and not because the SQL is wrong."""
+    spent = isinstance(error, (apsw.InterruptError, apsw.TooBigError, apsw.NoMemError, apsw.FullError))
+    return spent or str(error) in _ENGINE_LIMITS
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode

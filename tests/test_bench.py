@@ -13,6 +13,8 @@ from contextlib import closing
 
 import pytest
 
+pytest.importorskip("fastapi", reason="the bench extra is not installed")
+
 from awm_gym.bench.__main__ import largest, require_extra
 from awm_gym.bench.baseline import Kit, Server
 from awm_gym.bench.report import Report

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import pytest
+
 from awm_gym.gates.tracing import Sources, days_named
 
 NOW = datetime(2025, 3, 10, 9, 30)  # a Monday
@@ -111,4 +112,4 @@ def test_a_word_of_an_enum_is_spoken_of_by_its_stem(prose, word, spoken):
 
 
 def test_days_named_in_full_are_read_as_dates():
-    assert days_named("from 1 September 2025 to 31 October 2025, never 31 February 2025") == ["2025-09-01", "2025-10-31"]
+    assert days_named("from 1 September 2025 to 31 October 2025, not 31 February 2025") == ["2025-09-01", "2025-10-31"]

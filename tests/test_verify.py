@@ -1,16 +1,16 @@
 """Verdicts: what was asked is there, nothing else differs, and people are told why."""
 
 import re
+import sys
 
 import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from awm_gym import verify as module
 from awm_gym.errors import ScenarioError
 from awm_gym.scenario import SUBMIT, Task, ToolCall
-from awm_gym.verify import Verdict, verify
+from awm_gym.verify import Verdict, passes, verify
 from awm_gym.world import World
 
 
@@ -33,7 +33,9 @@ def played(world, name, calls=None):
         if call.name != SUBMIT:
             world.call(call)
     answer = calls[-1].arguments.get("answer") if calls and calls[-1].name == SUBMIT else None
-    return verify(world, world.task, answer)
+    verdict = verify(world, world.task, answer)
+    assert passes(world, world.task, answer) is verdict.passed
+    return verdict
 
 
 @pytest.mark.parametrize("name", ["lend_ropes", "renew_bees"])
@@ -209,7 +211,7 @@ def test_a_broken_verifier_is_the_authors_fault_and_no_low_reward(world, fields,
 
 
 def test_verdicts_are_the_same_however_many_tasks_were_judged_before(world, monkeypatch):
-    monkeypatch.setattr(module, "_KEPT_TASKS", 4)
+    monkeypatch.setattr(sys.modules["awm_gym.verify"], "_KEPT_TASKS", 4)
     for number in range(10):
         wanted = task(changes={"book": [{"code": "C3", "copies": 3 + number}]})
         assert verify(world, wanted).passed is (number == 0)
@@ -223,11 +225,7 @@ def test_equal_verdicts_may_be_told_differently():
 
 # The session extension tells which tables to look at; a full comparison of all tables must find no more
 
-ODD = """
-CREATE TABLE "odd ""one"" any'" ("a b" TEXT, "select" INTEGER, PRIMARY KEY ("select", "a b")) STRICT;
-INSERT_HERE
-"""
-ODD_NAME = 'odd "one" any\''
+ODD = '"odd ""one"" any\'"'
 CODES, PLACES, WORDS = (
     st.sampled_from(["A1", "B2", "C3", "Z"]),
     st.integers(1, 22),
@@ -248,8 +246,8 @@ WRITES = st.lists(
         st.builds("INSERT INTO loan (reader_id, book_code) VALUES ({}, '{}');".format, st.integers(1, 4), CODES),
         st.builds("DELETE FROM loan WHERE id = {};".format, st.integers(1, 4)),
         st.builds("REPLACE INTO loan (id, reader_id, book_code) VALUES ({}, 1, 'C3');".format, st.integers(1, 4)),
-        st.builds('INSERT INTO "odd ""one"" any\'" VALUES ({}, {});'.format, WORDS, PLACES),
-        st.builds('UPDATE "odd ""one"" any\'" SET "a b" = upper("a b") WHERE "select" < {};'.format, PLACES),
+        st.builds(f"INSERT INTO {ODD} VALUES ({{}}, {{}});".format, WORDS, PLACES),
+        st.builds(f'UPDATE {ODD} SET "a b" = upper("a b") WHERE "select" < {{}};'.format, PLACES),
         st.just("DELETE FROM audit;"),
     ),
     max_size=6,
@@ -262,8 +260,8 @@ def odd(room):
     return room.model_copy(
         update={
             "db_schema": room.db_schema
-            + 'CREATE TABLE "odd ""one"" any\'" ("a b" TEXT, "select" INTEGER, PRIMARY KEY ("select", "a b")) STRICT;',
-            "data": room.data + 'INSERT INTO "odd ""one"" any\'" VALUES (\'x\', 1), (\'y\', 2);',
+            + f'CREATE TABLE {ODD} ("a b" TEXT, "select" INTEGER, PRIMARY KEY ("select", "a b")) STRICT;',
+            "data": room.data + f"INSERT INTO {ODD} VALUES ('x', 1), ('y', 2);",
         }
     )
 
@@ -312,11 +310,11 @@ def test_the_frame_finds_what_a_full_comparison_finds(odd, writes):
     verdict = verify(world, task(changes={}))
     assert strays(verdict) == full
     assert len(verdict.stray) == len(full)
-    assert verdict.passed is (not full)
+    assert verdict.passed is passes(world, task(changes={})) is (not full)
     infeasible = {"why": "w", "lifted_by": ""}
     assert strays(verify(world, task(infeasible=infeasible), gave_up=True)) == full
-    kinds = {(change.table, tuple(change.key.values()), change.kind) for change in world.changes()}
-    assert kinds == {(table, key, kind) for table, key, _, kind in full}
+    told = {(change.table, frozenset(change.key.values()), change.kind) for change in world.changes()}
+    assert told == {(table, frozenset(key), kind) for table, key, _, kind in full}
     world.close()
 
 
@@ -349,5 +347,7 @@ def test_allowances_spare_exactly_what_they_name(odd, writes):
         rest = tuple(column for column in columns if column not in spared)
         if not whole and (rest or kind != "changed"):
             left.add((table, key, rest, kind))
-    assert strays(verify(world, allowed)) == left
+    verdict = verify(world, allowed)
+    assert strays(verdict) == left
+    assert passes(world, allowed) is verdict.passed
     world.close()

@@ -83,6 +83,7 @@ class Sources:
         self._now = now.date()
         self._prose = folded(prose)
         self._numbers = _numbers_in(self._prose)
+        self._times = set(_times_in(self._prose))
         self._texts: set[str] = set()
         self._cells: set[Any] = set()
         self._columns: dict[str, set[Any]] = {}
@@ -94,10 +95,11 @@ class Sources:
             for column, value in row.items():
                 self._columns.setdefault(column, set()).add(value)
                 self._cells.add(value)
-                if isinstance(value, str):
+                if isinstance(value, str) and folded(value) not in self._texts:
                     text = folded(value)
                     self._texts.add(text)
                     self._numbers |= _numbers_in(text)
+                    self._times |= set(_times_in(text) if ":" in text else ())
                     self._dates |= {date.fromisoformat(found) for found in _DATE.findall(value) if _is_date(found)}
 
     def has_key(self, value: Any, name: str) -> bool:
@@ -126,7 +128,7 @@ class Sources:
         """Whether a word of an enum was shown, or is spoken of: by any of its own words, or their stems."""
         if word in self._cells:
             return True
-        stems = [part[: max(3, len(part) - 2)] for part in re.findall(r"[a-z0-9]+", folded(word)) if len(part) > 1]
+        stems = [part[: max(3, len(part) - 3)] for part in re.findall(r"[a-z0-9]+", folded(word)) if len(part) > 1]
         return not stems or any(re.search(rf"\b{re.escape(stem)}", self._prose) for stem in stems)
 
     def _has_number(self, value: float) -> bool:
@@ -178,8 +180,7 @@ class Sources:
 
     def _has_time(self, moment: datetime) -> bool:
         """Whether a time of day was shown, also as people say it: 9:30, half past nine, 2 pm, at seven, noon."""
-        minutes = {minute for text in (self._prose, *self._texts) for minute in _times_in(text)}
-        return moment.hour * 60 + moment.minute in minutes
+        return moment.hour * 60 + moment.minute in self._times
 
 
 def _numbers_in(text: str) -> set[float]:
