@@ -50,7 +50,6 @@ _INNER: dict[str, Any] = {  # what stands below a key of a tool, a task or the s
     "answer": Answer,
     "infeasible": Infeasible,
     "may_change": MayChange,
-    "changes": Sql,
     "user": User,
 }
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -196,7 +195,8 @@ def _model(model: Any, values: dict[str, Any], file: str, prefix: str) -> Any:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        slips = error.errors(include_url=False)  # a misspelt key is told before the one that is missing for it
+        first = next((slip for slip in slips if slip["type"] == "extra_forbidden"), slips[0])
         path = [part for part in first["loc"] if not _is_branch(part)]
         key = ".".join(str(part) for part in ([prefix] if prefix else []) + path)
         raise ScenarioError(_explained(model, first, path), file=file, key=key) from None
@@ -204,9 +204,8 @@ def _model(model: Any, values: dict[str, Any], file: str, prefix: str) -> Any:
 
 def _is_branch(part: object) -> bool:
     """Whether a part of pydantic's path names a branch of a union and not a place in the file."""
-    return isinstance(part, str) and (
-        part in ("str", "int", "float", "bool", "[key]") or "[" in part or part[:1].isupper()
-    )
+    branches = ("str", "int", "float", "bool", "[key]")
+    return isinstance(part, str) and (part in branches or part.startswith(("literal[", "function-")))
 
 
 def _explained(model: Any, first: Any, path: list[Any]) -> str:

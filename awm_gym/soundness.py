@@ -7,13 +7,14 @@ tool that does not exist, an answer of the wrong type. Whether tasks are *right*
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from awm_gym.answers import problem_with
 from awm_gym.arguments import Mistake, bind, default_problem, read_call
 from awm_gym.database import Phase, checked_statements
 from awm_gym.errors import ScenarioError, unknown
+from awm_gym.expected import compile_end_states
 from awm_gym.scenario import (
     GIVE_UP,
     RESERVED,
@@ -23,11 +24,12 @@ from awm_gym.scenario import (
     NewRow,
     Refusal,
     Scenario,
+    Sql,
     Task,
     Tool,
     ToolCall,
 )
-from awm_gym.sql import code_only, literal, quote, statements
+from awm_gym.sql import code_only, literal, quote, refuse_forbidden_words, statements
 from awm_gym.tools import prepare
 from awm_gym.verify import verify
 from awm_gym.world import World, compiled
@@ -78,9 +80,10 @@ def check(scenario: Scenario) -> None:
             _check_tool(scenario, tool)
         if not scenario.tools:
             raise ScenarioError("there is no tool; an agent could do nothing", file="tools.toml")
-        for invariant in invariants(scenario):
-            statement = statements(invariant.sql)[0]
-            prepare(template, Phase.JUDGE, statement, "invariants.sql", "")
+        if invariants(scenario):
+            for statement in statements(scenario.invariants):
+                if prepare(template, Phase.JUDGE, statement, "invariants.sql", "").parameters:
+                    raise ScenarioError(f"line {statement.line}: there are no parameters here", file="invariants.sql")
         world = World(scenario)
         try:
             for task in scenario.tasks.values():
@@ -159,6 +162,11 @@ def _check_task(scenario: Scenario, task: Task, world: World) -> None:
         start = lifted
     world.start_from(start)
     verify(world, task.model_copy(update={"infeasible": None}))
+    for state in compile_end_states(task, world.tables):  # where nothing changed, nothing of these has run yet
+        for table in task.may_change:
+            place = ScenarioError("", file="tasks.toml", key=f"{task.name}.may_change.{table}")
+            for sql in filter(None, state.frames[table][1:]):
+                world.query_with_names(sql, {}, place)
     for index, changes in enumerate(task.changes):
         for table, rows in changes.rows.items():
             for row in rows:
@@ -178,10 +186,28 @@ def _check_verifier(task: Task) -> None:
         raise ScenarioError("the solution has no call", file="tasks.toml", key=f"{key}.solution")
     if task.answer is not None and task.answer.type == "boolean" and not (task.changes or task.may_change):
         raise ScenarioError("a lone yes or no can be guessed; ask for more", file="tasks.toml", key=f"{key}.answer")
+    for place, sql in _expressions(task):
+        try:
+            refuse_forbidden_words(sql)
+        except ScenarioError as error:
+            raise ScenarioError(error.problem, file="tasks.toml", key=f"{key}.{place}") from None
+        if ";" in code_only(sql):
+            raise ScenarioError("is an expression; remove the semicolon", file="tasks.toml", key=f"{key}.{place}")
     if task.expect is not None:
         query = task.expect.rstrip().rstrip(";") + ";"
         if len(checked_statements(query, "tasks.toml", ("SELECT", "WITH"), f"{key}.expect")) != 1:
             raise ScenarioError("must be one query", file="tasks.toml", key=f"{key}.expect")
+
+
+def _expressions(task: Task) -> Iterator[tuple[str, str]]:
+    """The SQL expressions of a task, with their keys."""
+    for name, check in task.checks.items():
+        yield f"checks.{name}", check
+    for table, allowance in task.may_change.items():
+        yield f"may_change.{table}", allowance.rows
+    for changes in task.changes:
+        for table, rows in changes.rows.items():
+            yield from ((f"changes.{table}", v.sql) for row in rows for v in row.columns.values() if isinstance(v, Sql))
 
 
 def _check_calls(scenario: Scenario, task: Task, calls: Sequence[ToolCall], kind: str) -> None:

@@ -53,9 +53,11 @@ def _compile(template: Template, tool: Tool) -> CompiledTool:
     if not own:
         raise ScenarioError("has no statement; write at least one", file="tools.toml", key=where)
     guards = [
-        (f"{tool.name}.params.{name}", Statement(_guard(template, tool, name, param), 1))
+        (key, statement)
         for name, param in tool.params.items()
+        for key in [f"{tool.name}.params.{name}"]
         if param.of
+        for statement in checked_statements(_guard(template, tool, name, param), "tools.toml", CONTENT_VERBS, key)
     ]
     script = [prepare(template, Phase.TOOL, st, "tools.toml", key) for key, st in guards]
     script += [prepare(template, Phase.TOOL, statement, "tools.toml", where) for statement in own]

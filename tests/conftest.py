@@ -104,7 +104,8 @@ refuses = [
 
 [renew]
 description = "Take a loan back and lend the book again."
-params.loan_id = { type = "integer", of = "loan", where = "returned_at IS NULL", noun = "open loan", description = "Loan." }
+params.loan_id = { type = "integer", of = "loan", where = "returned_at IS NULL", noun = "open loan", \
+description = "Loan." }
 sql = '''
 UPDATE loan SET returned_at = now() WHERE id = :loan_id;
 UPDATE book SET copies = copies + 1 WHERE code = (SELECT book_code FROM loan WHERE id = :loan_id);
@@ -176,7 +177,8 @@ reader = [
 ]
 
 [unmark_tides]
-instruction = "Remove any one mark of the tide tables. Answer with the titles and prices of all books that cost at most 12.50."
+instruction = "Remove any one mark of the tide tables. Answer with the titles and prices of all books \
+that cost at most 12.50."
 answer = { type = "list", items = { type = "record", fields = { title = "string", price = { type = "number", \
 tolerance = 0.01 } } }, ordered = false }
 expect = "SELECT title, price FROM book WHERE price <= 12.5"
@@ -213,7 +215,8 @@ audit = [
 SMALL = {
     "scenario.toml": 'name = "small"\ntitle = "Small"\ndescription = "As small as can be."\n'
     'now = "2024-02-28T23:59:30"\nuser = { id = 7, name = "Una", role = "clerk" }\n',
-    "schema.sql": "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, words TEXT, at TEXT DEFAULT CURRENT_TIMESTAMP) STRICT;",
+    "schema.sql": "CREATE TABLE t (\n"
+    "  id INTEGER PRIMARY KEY, n INTEGER, words TEXT, at TEXT DEFAULT CURRENT_TIMESTAMP\n) STRICT;",
     "invariants.sql": "",
     "data.sql": "INSERT INTO t (id, n, words) VALUES (1, 10, 'one'), (2, 20, 'two'), (3, NULL, NULL);",
     "tools.toml": '[look]\ndescription = "Look."\nsql = "SELECT id, n, words FROM t ORDER BY id;"\n',

@@ -44,8 +44,7 @@ def imported(path):
             assert node.level == 0, f"{path.name} imports relatively"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "importlib.import_module":
-            if isinstance(node.args[0], ast.Constant):
-                yield node.args[0].value
+            yield ast.unparse(node.args[0]).strip("'")
 
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -33,7 +33,7 @@ def param(**fields):
 def test_a_value_cannot_be_changed_nor_take_an_unknown_field(room):
     with pytest.raises(ValidationError, match="frozen"):
         room.title = "Another"
-    with pytest.raises(ValidationError, match="extra_forbidden|Extra inputs"):
+    with pytest.raises(ValidationError, match="Extra inputs"):
         User(name="Una", role="clerk", age=3)
 
 

@@ -1,5 +1,6 @@
 """SQL as text: where statements end, what is code, and what names and literals look like."""
 
+import contextlib
 import re
 
 import apsw
@@ -68,10 +69,11 @@ def test_a_script_that_does_not_end_is_told_with_its_line(script, problem):
 def test_masses_of_anything_are_split_or_refused_at_once(script):
     # Quadratic work would take hours here, not a test's patience.
     assert len(code_only(script)) == len(script)
-    try:
-        assert len(statements(script)) <= 40_000
-    except ScenarioError as error:
-        assert "no closing semicolon" in error.problem
+    if apsw.complete(script) and "TRIGGER" not in script:
+        assert len(statements(script)) in (1, 40_000)
+    else:
+        with contextlib.suppress(ScenarioError):  # comments alone are no statement, and no mistake
+            assert statements(script) == ()
 
 
 def test_the_head_of_a_statement_is_a_short_line():

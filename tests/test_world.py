@@ -283,7 +283,9 @@ def test_a_tool_too_large_to_compile_does_not_load(small, sql):
 
 @pytest.mark.parametrize("doublings", [8, 12, 15, 30])
 def test_views_of_views_are_bounded(small, doublings):
-    schema = f"CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER) STRICT; CREATE VIEW v{doublings} AS SELECT n FROM t;\n"
+    schema = (
+        f"CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER) STRICT; CREATE VIEW v{doublings} AS SELECT n FROM t;\n"
+    )
     for number in range(doublings):  # the largest is the first by name
         schema += f"CREATE VIEW v{number} AS SELECT a.n FROM v{number + 1} AS a, v{number + 1} AS b;\n"
     with pytest.raises(ScenarioError, match=r"v0: does not work as a view: .*(too far|too many)"):
@@ -306,7 +308,7 @@ def test_triggers_that_burn_or_call_each_other_are_bounded(small):
         f"CREATE TRIGGER a{number} AFTER INSERT ON t{number} BEGIN INSERT INTO t{number + 1} (n) VALUES (1); END;"
         for number in range(9)
     )
-    with pytest.raises(ScenarioError, match="act.sql: line 1: triggers nested too deep"):
+    with pytest.raises(ScenarioError, match=r"act\.sql: line 1: triggers nested too deep"):
         World(small(schema=chain, data="", tools={"act": "INSERT INTO t0 (n) VALUES (1);"}))
 
 
@@ -492,7 +494,7 @@ def test_a_world_starts_from_any_given(room):
 
 
 def test_a_task_that_is_not_there_is_the_callers_slip(room):
-    with pytest.raises(UsageError, match="There is no task 'lend_rope' in reading_room. Did you mean lend_ropes"):
+    with pytest.raises(UsageError, match=r"There is no task 'lend_rope' in reading_room\. Did you mean lend_ropes"):
         World(room).reset("lend_rope")
 
 

@@ -15,6 +15,7 @@ from awm_gym.gates.walks import walked
 from awm_gym.soundness import Invariant
 from awm_gym.sql import quote
 
+_TIME = re.compile(r"\d\d:\d\d(:\d\d)?")
 FORMS = {  # of days and moments in text
     "a date": re.compile(r"\d{4}-\d\d-\d\d"),
     "a moment with T": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"),
@@ -52,8 +53,8 @@ def _texts(column: str, values: tuple[Any, ...]) -> Iterator[str]:
         yield f"{column}: holds {' and '.join(forms)}; these do not compare"
     elif forms and others and len(others) * 2 <= len(values):
         yield f"{column}: holds {forms[0]}, but also {others[0]!r}"
-    elif others and re.search(r"(_on|_at|_date|_until)$", column):
-        yield f"{column}: holds {others[0]!r}; write days as YYYY-MM-DD"
+    elif any(not _TIME.fullmatch(value) for value in others) and re.search(r"(_on|_at|_date|_until)$", column):
+        yield f"{column}: holds {others[0]!r}; write days as YYYY-MM-DD, times as HH:MM"
     for value in values:
         if value != " ".join(value.split(" ")).strip() or "  " in value:
             yield f"{column}: {value!r} has blanks that nobody sees"
@@ -85,7 +86,8 @@ def invariants_hold(prover: Prover) -> Iterator[str]:
     """No invariant is broken by the data, a `given`, a solution or a near miss, or along random walks of tool calls.
 
     There is one at least, and each can be broken: some change of one row of the data does.
-    Remedy: correct the data, or let the tool refuse what would break the rule; mend an invariant that nothing breaks.
+    Remedy: correct the data, or let the tool refuse what would break the rule; mend an invariant that nothing breaks,
+    or remove it if a constraint holds it.
     """
     prover.start(None)
     broken = prover.broken()

@@ -206,12 +206,12 @@ def nothing_is_hidden(prover: Prover) -> Iterator[str]:
                     if not _known(prover, task, sources, call, name, item):
                         yield f"{task.name}: {call.name}: {name} = {item!r} comes from nowhere"
             sources.add(result.rows)
-        yield from _derivations(prover, task, sources)
+        yield from _derivations(task, sources, Sources(prose, prover.scenario.now))
     yield from _answers_in_the_open(prover)
 
 
-def _derivations(prover: Prover, task: Task, sources: Sources) -> Iterator[str]:
-    """What is worked out is used, is no key, and is worked out from something that can be known."""
+def _derivations(task: Task, sources: Sources, prose: Sources) -> Iterator[str]:
+    """What is worked out is used, is no key, and comes from something that can be known: a day, from the words."""
     used = {
         str(item)
         for call in task.solution
@@ -223,7 +223,8 @@ def _derivations(prover: Prover, task: Task, sources: Sources) -> Iterator[str]:
         if value not in used:
             yield f"{task.name}: derived tells of {value!r}, which the solution does not use"
         numbers = [float(number) for number in re.findall(r"(?<![\w.-])\d+(?:\.\d+)?", how)]
-        if numbers and not any(map(sources.has, numbers)):
+        day = re.match(r"\d{4}-\d\d-\d\d", value)
+        if numbers and not (all(map(prose.has, numbers)) if day else any(map(sources.has, numbers))):
             yield f"{task.name}: derived tells {value!r} from {how!r}, which comes from nowhere"
         names = [word for word in re.findall(r"[a-z]{3,}", how.lower()) if not sources.has(word)]
         if not numbers and len(names) == len(re.findall(r"[a-z]{3,}", how.lower())) and not relative(how):

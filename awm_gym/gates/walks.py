@@ -76,13 +76,23 @@ def _walk(prover: Prover, number: int) -> Iterator[WalkStep]:
         if result.kind is not None:
             yield WalkStep(number, call, result)
             continue
-        state = prover.world.changeset()
         after = {(row.table, *row.key.values()): row for row in prover.changes()}
         cells, removed = _written(before, after)
-        with prover.trial():
-            idle = prover.world.call(call).kind is None and prover.world.changeset() == state
+        idle = acts(tool) and _idle(prover, call)
         yield WalkStep(number, call, result, cells, removed, tuple(prover.broken()), idle)
         before = after
+
+
+def acts(tool: Tool) -> bool:
+    """Whether a tool does something, and does not just set a number: done twice it should say so."""
+    return not any(param.item_type in ("integer", "number") and not param.of for param in tool.params.values())
+
+
+def _idle(prover: Prover, call: ToolCall) -> bool:
+    """Whether a call is accepted now and changes nothing."""
+    state = prover.world.changeset()
+    with prover.trial():
+        return prover.world.call(call).kind is None and prover.world.changeset() == state
 
 
 def _written(

@@ -137,7 +137,7 @@ def _page_kept(compiled: CompiledTool) -> Iterator[str]:
         yield f"{tool.name}: shows {limit[1]} rows a page, but skips {limit[2]}"
     if limit and said and said[1] != limit[1]:
         yield f"{tool.name}: says {said[1]} a page, but its SQL shows {limit[1]}"
-    if limit and not said:
+    if limit and not re.search(r"\bpages?\b", tool.description):
         yield f"{tool.name}: has pages, but its description does not say how long they are"
 
 

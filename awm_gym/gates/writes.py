@@ -19,6 +19,7 @@ _ROWS = 3  # rows that a patch is tried on
 def writes_are_sound(prover: Prover) -> Iterator[str]:
     """A patch changes the columns it was given and no other; what is done cannot be done again without a word.
 
+    A row may keep what it has: a rule does not count the row itself.
     Along the random walks: days and moments are written in the form that the data has, what a call records of its
     author is the user, and every writing tool is accepted at least once.
     Remedy: write `coalesce(:phone, phone)` for what may be left out, `me()` and `now()` for who and when, and give
@@ -27,6 +28,7 @@ def writes_are_sound(prover: Prover) -> Iterator[str]:
     for tool in prover.scenario.tools.values():
         if prover.writes(tool.name):
             yield from _patches(prover, tool)
+    yield from _dead_words(prover)
     forms = _forms(prover)
     found: set[str] = set()
     for step in walked(prover):
@@ -42,6 +44,8 @@ def _problems(prover: Prover, step: WalkStep, forms: dict[tuple[str, str], str])
         form = forms.get((cell.table, cell.column))
         if form and isinstance(cell.after, str) and not FORMS[form].fullmatch(cell.after):
             yield f"writes {cell.table}.{cell.column} = {cell.after!r}, which is not {form} as in the data"
+        if owner := _of_another(prover, step, cell):
+            yield f"changes {cell.table} {' '.join(map(str, cell.key))}, which is of another {owner}"
         if _another_person(prover, step, cell):
             yield f"writes {cell.table}.{cell.column} = {cell.after!r}, which is not the user, nor an argument"
     if step.idle and _acts(prover, step):
@@ -74,11 +78,41 @@ def _another_person(prover: Prover, step: WalkStep, cell: Cell) -> bool:
     return cell.after not in values and bool(re.search(r"\bme\(\)", tool.sql) or cell.new)
 
 
+def _of_another(prover: Prover, step: WalkStep, cell: Cell) -> str:
+    """The table of the argument whose row a changed row does not belong to; "" if it does, or nothing says so."""
+    if cell.new or len(cell.key) != 1:
+        return ""
+    tool, links = prover.scenario.tools[step.call.name], prover.links[cell.table]
+    asked: dict[str, list[Any]] = {}
+    for name, value in step.call.arguments.items():
+        reference = prover.reference(tool, name)
+        if reference is not None and (reference[1],) == prover.tables[reference[0]].key:
+            asked.setdefault(reference[0], []).extend(value if isinstance(value, list) else [value])
+    own = {other.column for other in step.cells if (other.table, other.key) == (cell.table, cell.key)}
+    for column, parent in links.items():
+        if column in own:
+            continue
+        held = prover.pairs(cell.table, column).get(cell.key[0])
+        if held is not None and len(asked.get(parent, ())) == 1 and held not in asked[parent]:
+            return parent
+    return ""
+
+
+def _dead_words(prover: Prover) -> Iterator[str]:
+    """A word of an enum, or a yes or no, with which the schema stops every call of a tool."""
+    kinds: dict[tuple[str, str, Any], list[str | None]] = {}
+    for step in walked(prover):
+        tool = prover.scenario.tools[step.call.name]
+        for name, value in step.call.arguments.items():
+            if not isinstance(value, list) and (tool.params[name].enum or tool.params[name].type == "boolean"):
+                kinds.setdefault((tool.name, name, value), []).append(step.result.kind)
+    for (tool_name, name, value), found in kinds.items():
+        if "constraint" in found and set(found) <= {"constraint", "refused"}:
+            yield f"{tool_name}: with {name} = {value!r} no call goes through: a constraint of the schema stops it"
+
+
 def _acts(prover: Prover, step: WalkStep) -> bool:
     """Whether a call did more than set cells to its arguments: then the state it found had to be right for it."""
-    tool = prover.scenario.tools[step.call.name]
-    if any(param.item_type in ("integer", "number") and not param.of for param in tool.params.values()):
-        return False
     values = set(map(str, step.call.arguments.values()))
     now = prover.scenario.now.isoformat()
     for cell in step.cells:
@@ -102,19 +136,40 @@ def _patches(prover: Prover, tool: Tool) -> Iterator[str]:
     if len(names) < 2:
         return
     column = quote(prover.tables[table].key[0])
-    full = " + ".join(f"({quote(name)} IS NOT NULL AND {quote(name)} <> 0)" for name in names)
+    full = " + ".join(f"({quote(name)} IS NOT NULL AND {quote(name)} IS NOT 0)" for name in names)
+    null = " + ".join(f"({quote(name)} IS 0)" for name in names)
     condition = tool.params[key].where or ""
     where = f"WHERE {condition}" if condition and ":" not in condition else ""
     prover.start(None)
-    rows = prover.world.query(
-        f"SELECT {column} FROM {quote(table)} {where} ORDER BY {full} DESC, {column} LIMIT {_ROWS}"
-    )
+    rows = [
+        row
+        for order in (full, null)
+        for row in prover.world.query(
+            f"SELECT {column} FROM {quote(table)} {where} ORDER BY {order} DESC, {column} LIMIT {_ROWS}"
+        )
+    ]
     for name in names:
         for value in _values(prover, tool, table, name):
             for (row,) in rows:
                 if problem := _patch(prover, tool, {key: row, name: value}, table, names):
                     yield problem
                     break
+        if tool.params[name].type == "string":
+            yield from _counts_itself(prover, tool, table, key, name)
+
+
+def _counts_itself(prover: Prover, tool: Tool, table: str, key: str, name: str) -> Iterator[str]:
+    """A row may keep the text it has: a rule that it be unique must not count the row itself."""
+    for row, text in list(prover.pairs(table, name).items())[:_ROWS] if len(prover.tables[table].key) == 1 else ():
+        if text is None:
+            continue
+        kinds = []
+        for value in (text, f"{text[:-1]}{'1' if text.endswith('0') else '0'}"):
+            prover.start(None)
+            kinds.append(prover.world.call(ToolCall(tool.name, {key: row, name: value})).kind)
+        if kinds == ["refused", None]:
+            yield f"{tool.name}: refuses {name} = {text!r} for {table} {row}, which has it; it counts the row itself"
+            return
 
 
 def _patched(prover: Prover, tool: Tool) -> tuple[str | None, str]:

@@ -147,6 +147,30 @@ FAULTS = [
         "infeasible_is_so",
         "the obstacle is looked for under a wrong name",
     ),
+    Fault(
+        D,
+        "tasks.toml",
+        "Friday 17 October 2025; her order",
+        "Monday 20 October 2025; her order",
+        "nothing_is_hidden",
+        "another day is asked for than the solution takes",
+    ),
+    Fault(
+        V,
+        "tasks.toml",
+        "reason 'Biscuit has a cold'",
+        "reason 'Biscuit has a fever'",
+        "nothing_is_hidden",
+        "another reason is asked for than the solution gives",
+    ),
+    Fault(
+        D,
+        "tasks.toml",
+        "orders 30 cargo tyres",
+        "orders 20 cargo tyres",
+        "nothing_is_hidden",
+        "another quantity is asked for than the solution takes",
+    ),
     # guessable answers
     Fault(
         P,

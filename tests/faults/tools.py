@@ -140,6 +140,23 @@ FAULTS = [
         "refusals_bear_load",
         "announced returns do not count against what may come back",
     ),
+    Fault(
+        V,
+        "tools.toml",
+        "FROM owner WHERE id <> :owner_id AND replace(phone",
+        "FROM owner WHERE replace(phone",
+        "writes_are_sound",
+        "an owner's own phone number counts as another's",
+    ),
+    Fault(
+        V,
+        "tools.toml",
+        "FROM animal WHERE chip = :chip AND id <> :animal_id;",
+        "FROM animal WHERE chip = :chip;",
+        "writes_are_sound",
+        "an animal's own chip counts as another's",
+    ),
+    Fault(V, "tools.toml", "BETWEEN 0 AND 30;", "BETWEEN 0 AND 60;", "words_are_true", "31 days are told, 61 allowed"),
     # what is written
     Fault(
         P,
@@ -245,6 +262,30 @@ FAULTS = [
         "SELECT o.id, b.product_id, :quantity, max(b.unit_price)",
         "examples_hold",
         "the discount is ignored",
+    ),
+    Fault(
+        V,
+        "tools.toml",
+        "reminders = coalesce(:reminders, reminders), on_hold",
+        "reminders = coalesce(:reminders, 1), on_hold",
+        "writes_are_sound",
+        "any change turns reminders on again",
+    ),
+    Fault(
+        V,
+        "tools.toml",
+        "SET status = 'cancelled' WHERE animal_id = :animal_id AND status = 'open';",
+        "SET status = 'cancelled' WHERE status = 'open';",
+        "writes_are_sound",
+        "a death cancels the prescriptions of all animals",
+    ),
+    Fault(
+        P,
+        "tools.toml",
+        "SET working = :working WHERE",
+        "SET working = 2 * :working WHERE",
+        "writes_are_sound",
+        "the schema stops every report that a locker works again",
     ),
     # what is shown
     Fault(

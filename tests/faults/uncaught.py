@@ -2,7 +2,7 @@
 
 from faults import Fault
 
-P = "parcel_lockers"
+P, V, D = "parcel_lockers", "vet_clinic", "parts_depot"
 _HELD = """SELECT refuse('Locker ' || :locker_id || ' holds parcel ' || id || '; move it first.')
 FROM parcel WHERE locker_id = :locker_id AND collected_at IS NULL;
 
@@ -58,5 +58,38 @@ UNCAUGHT = [
             (("tools.toml", "  { arguments = { locker_id = 3, working = false } },\n", ""),),
         ),
         "rule and refusal went together, and no invariant holds it: it stands in the description alone",
+    ),
+    (
+        Fault(
+            P,
+            "tasks.toml",
+            "came in today. Hand it out.",
+            "came in yesterday. Hand it out.",
+            "",
+            "no parcel came in yesterday",
+        ),
+        "the pickup code sets the parcel apart as well, and gates ask for one reason, not for all to agree",
+    ),
+    (
+        Fault(
+            V,
+            "tools.toml",
+            "WHEN 1 THEN 'arrived' ELSE 'no_show' END",
+            "WHEN 1 THEN 'arrived' ELSE 'cancelled' END",
+            "",
+            "the schema stops every record of who did not come",
+        ),
+        "it takes a booked visit of the past; the walks meet none with these words, and no example shows it",
+    ),
+    (
+        Fault(
+            D,
+            "tools.toml",
+            "date(now(), '+' || c.payment_days || ' days')",
+            "date(now(), '+30 days')",
+            "",
+            "every customer gets 30 days to pay",
+        ),
+        "each customer of an example or a solution has 30 days; an example with another would show it",
     ),
 ]
