@@ -269,7 +269,7 @@ def of_state(prover: Prover, task: Task, run: Run, rows_each: int = 1) -> Iterat
 
 
 def row_changes(prover: Prover, table: Table, rows_each: int = 4) -> Iterator[str]:
-    """SQL that changes one row of the initial data: removed, doubled, each column altered, or as in another row."""
+    """SQL that changes a row of the data: removed, copied, each column altered, or as in another row."""
     key, name = ", ".join(map(quote, table.key)), quote(table.name)
     rows = prover.world.query(f"SELECT {key} FROM main.{name} ORDER BY {key}")
     fresh = ", ".join(_fresh(table.name, c.name, c.type, c.name in table.key) for c in table.columns)
@@ -277,10 +277,15 @@ def row_changes(prover: Prover, table: Table, rows_each: int = 4) -> Iterator[st
         where = " AND ".join(f"{quote(c)} IS {literal(v)}" for c, v in zip(table.key, row, strict=True))
         for column in (column for column in table.columns if column.name not in table.key):
             others = [literal(value) for value in _few(prover.keys(table.name, column.name), 5)]
-            for new in (*others, *_cells(column.type, quote(column.name), column.required)):
+            cells = list(_cells(column.type, quote(column.name), column.required))
+            if column.type != "TEXT":
+                cells += [f"1000 * coalesce({quote(column.name)}, 1)"]  # caps on sums are far off
+            for new in (*others, *cells):
                 yield f"UPDATE {name} SET {quote(column.name)} = {new} WHERE {where};"
         yield f"DELETE FROM {name} WHERE {where};"
-        yield f"INSERT INTO {name} SELECT {fresh} FROM {name} WHERE {where};"
+        double = f"INSERT INTO {name} SELECT {fresh} FROM {name} WHERE {where};"
+        yield double
+        yield double * 6  # caps on counts are further off than one row
 
 
 def _few(values: Sequence[Any], most: int) -> Sequence[Any]:
