@@ -210,6 +210,32 @@ def test_a_broken_verifier_is_the_authors_fault_and_no_low_reward(world, fields,
         assert (caught.value.scenario, caught.value.file, caught.value.key) == ("reading_room", "tasks.toml", key)
 
 
+@pytest.mark.parametrize(
+    ("fields", "failed"),
+    [
+        ({"checks": {"c": "(SELECT sum(pence) FROM big) > 0"}}, "c"),
+        ({"checks": {"c": "(SELECT group_concat(note) FROM big) IS NOT NULL"}}, "c"),
+        ({"answer": "integer", "expect": "SELECT sum(pence) FROM big"}, "answer"),
+    ],
+)
+def test_a_state_that_overflows_a_verifier_is_not_the_one_that_was_asked_for(small, fields, failed):
+    big = small(
+        schema="CREATE TABLE big (id INTEGER PRIMARY KEY, pence INTEGER NOT NULL, note TEXT NOT NULL) STRICT;",
+        data="INSERT INTO big VALUES (1, 5, 'x');",
+        tools={
+            "grow": "UPDATE big SET pence = 9223372036854775807, note = hex(printf('%030000d', 1)); "
+            "INSERT INTO big (pence, note) VALUES (5, hex(printf('%030000d', 1))) RETURNING id;"
+        },
+    )
+    world = World(big)
+    judged = task(may_change={"big": "TRUE"}, **fields)
+    verify(world, judged, 5)  # at the start it can be computed
+    assert world.call(ToolCall("grow", {})).kind is None
+    verdict = verify(world, judged, 5)
+    assert (verdict.passed, verdict.checks) == (False, {failed: False})
+    world.close()
+
+
 def test_verdicts_are_the_same_however_many_tasks_were_judged_before(world, monkeypatch):
     monkeypatch.setattr(sys.modules["awm_gym.verify"], "_KEPT_TASKS", 4)
     for number in range(10):
