@@ -135,7 +135,7 @@ class Guard:
             return apsw.SQLITE_OK  # triggers keep rows in step while the data come in, as they do under tools
         if self._allows(action, first or "", (second or "").lower(), database):
             return apsw.SQLITE_OK
-        self.denied = _told(action, first or "", second or "", database)
+        self.denied = _told(action, first or "", database)
         return apsw.SQLITE_DENY
 
     def _allows(self, action: int, first: str, second: str, database: str | None) -> bool:
@@ -152,9 +152,7 @@ class Guard:
         return self.phase is Phase.SCHEMA and action in _DDL
 
 
-def _told(action: int, first: str, second: str, database: str | None) -> str:
-    if action == apsw.SQLITE_FUNCTION:
-        return f"the function {second}() is not allowed here"
+def _told(action: int, first: str, database: str | None) -> str:
     name = str(apsw.mapping_authorizer_function[action]).removeprefix("SQLITE_").replace("_", " ")
     return f"{name} {'.'.join(part for part in (database, first) if part)} is not allowed here"
 

@@ -396,6 +396,13 @@ def test_a_scenario_without_tools_is_told(small):
         check(small(tools=""))
 
 
+def test_a_key_may_begin_with_an_at_sign(edited):
+    edited(
+        (DATA, "('B2', 'Bees'", "('@D', 'Dew', 1, 1), ('B2', 'Bees'"),
+        (TASKS, 'code = "C3", copies', 'code = "@@D", copies'),
+    )
+
+
 def test_a_yes_or_no_beside_a_change_is_fine(edited):
     edited(
         (TASKS, 'answer = "integer"', 'answer = "boolean"'),

@@ -361,6 +361,15 @@ def test_an_interrupted_write_keeps_the_earlier_writes_and_the_clock(edited, tas
     assert rough.state_hash() == World(room).state_hash()
 
 
+def test_what_is_played_again_is_this_episode(room):
+    world = World(room)
+    start = world.state_hash()
+    world.call(LEND)
+    world.reset()
+    world.call(MILLION)
+    assert world.state_hash() == start
+
+
 def test_an_interruption_behind_the_tools_back_keeps_the_tools_writes(room):
     world = World(room)
     world.call(LEND)
@@ -491,6 +500,15 @@ def test_a_world_starts_from_any_given(room):
     world.reset("renew_bees")
     assert world.task is room.tasks["renew_bees"]
     assert world.query("SELECT price FROM before.book WHERE code = 'B2'") == [(9.0,)]
+
+
+def test_a_start_is_made_at_the_start_of_time_however_late_it_is(small):
+    world = World(small(head="tick = 3600\n"))
+    call(world, "look")
+    call(world, "look")
+    world.start_from("UPDATE t SET at = CURRENT_TIMESTAMP, words = now() WHERE id = 2;")
+    rows = world.query("SELECT at, words FROM before.t WHERE id = 2 UNION ALL SELECT at, words FROM t WHERE id = 2")
+    assert rows == [("2024-02-28 23:59:30", "2024-02-28T23:59:30")] * 2
 
 
 def test_a_task_that_is_not_there_is_the_callers_slip(room):
