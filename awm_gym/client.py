@@ -102,10 +102,9 @@ class MemoryRoad:
         async def hand_over() -> None:
             try:
                 done.put((await work, None))
-            except BaseException as error:
+            except BaseException as error:  # whatever it is, the caller waits for it and raises it
                 done.put((None, error))
 
-        # A queue of C and one hop each way: a future of concurrent.futures takes a fifth longer.
         self._loop.call_soon_threadsafe(self._start, hand_over())
         try:
             answer, failure = done.get(timeout=self._timeout)

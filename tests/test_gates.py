@@ -63,6 +63,10 @@ def test_a_planted_fault_is_found_by_the_gate_that_should(fault):
     assert fault.gate in found(fault), fault.why
 
 
+def test_every_gate_has_a_planted_fault():
+    assert {parameter.values[0].gate for parameter in PLANTED} >= set(BY_NAME)
+
+
 def test_at_least_ninety_faults_are_planted_and_nearly_all_are_found():
     assert len(PLANTED) >= 90
     assert len(UNCAUGHT) <= 0.05 * (len(PLANTED) + len(UNCAUGHT))

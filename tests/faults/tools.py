@@ -8,6 +8,11 @@ FROM parcel JOIN locker ON locker.id = :locker_id
 WHERE parcel.id = :parcel_id AND parcel.size > locker.size;
 
 """
+_SHOWN = """examples = [
+  { arguments = { purchase_order_id = 503, reason = "Supplier out of business" }, rows = ["""
+_SHOWN += """{ purchase_order_id = 503, supplier_id = 2, status = "cancelled", note = "Supplier out of business" }] },
+]
+"""
 FAULTS = [
     # guards
     Fault(
@@ -502,4 +507,6 @@ FAULTS = [
     ),
     Fault(P, "tools.toml", ":parcel_id\nRETURNING id, locker_id;", ":parcel;\n", "load", "a parameter by another name"),
     Fault(P, "tools.toml", "ORDER BY arrived_on, id;", "ORDER BY random();", "load", "an order by dice"),
+    Fault(D, "tools.toml", _SHOWN, "", "tools_prepare", "nothing shows a tool at work"),
+    Fault(D, "tools.toml", _SHOWN, "", "tools_are_proved", "no mutant of a tool is noticed"),
 ]
