@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from awm_gym import gates
-from awm_gym.errors import ScenarioError, UsageError, printable
+from awm_gym.errors import ScenarioError, UsageError, printable, shown, unknown
 from awm_gym.files import load, save
 from awm_gym.gates import GATES, certify
 from awm_gym.gates.certificate import Certificate
@@ -73,9 +73,8 @@ def targets(names: Sequence[str]) -> list[Path]:
         path = folders().get(name) or Path(name)
         inside = _scenarios_in(path)
         if not inside:
-            raise UsageError(
-                f"There is no scenario {name[:200]!r}: neither a name of the library nor a folder that holds one."
-            )
+            problem = "is neither a name of the library nor a folder that holds one"
+            raise UsageError(f"{shown(name)} {problem}. {unknown('scenario', name, folders())}")
         found += inside
     return found
 
