@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from awm_gym import gates
+from awm_gym import gates, places
 from awm_gym.errors import ScenarioError, UsageError, printable, shown, unknown
 from awm_gym.files import load, save
 from awm_gym.gates import GATES, certify
@@ -114,11 +113,7 @@ def check(folder: str, *, fix: bool = False, resume: bool = False) -> Checked:
 
 def _memory() -> Path:
     """Where finished checks are kept."""
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "awm_gym" / "checks"
+    return places.cache() / "checks"
 
 
 @cache

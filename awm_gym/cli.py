@@ -1,4 +1,4 @@
-"""The command line: awm-gym list, show, play, check, demo."""
+"""The command line: awm-gym list, show, play, check, synth, blueprint, demo."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ from awm_gym.agents.policy import play as play_episode
 from awm_gym.agents.scripted import whole_solution
 from awm_gym.answers import described
 from awm_gym.arguments import describe
+from awm_gym.blueprints import store, trial
+from awm_gym.blueprints.engine import MAX_SEED
 from awm_gym.episode import Episode, written
 from awm_gym.errors import AwmError, UsageError, printable, unknown
 from awm_gym.library import MAX_EPISODE_STEPS, names, open_scenario, uncertified
 from awm_gym.scenario import Scenario, Task
+from awm_gym.synth import runs
 from awm_gym.world import RowChange, World
 
 app = typer.Typer(
@@ -37,7 +40,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables for people.")]
-ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario of the library, or a folder.")]
+_TOLD = 4  # findings of a rejected scenario that are told; --json has them all
+ScenarioName = Annotated[
+    str,
+    typer.Argument(metavar="SCENARIO", help="A scenario of the library (parcel_lockers, practice-17), or a folder."),
+]
 
 
 def main() -> None:
@@ -309,6 +316,75 @@ def run_check(
     if as_json:
         check.print_json(sorted(done, key=lambda one: one.folder))
     if not all(one.passed for one in done):
+        raise typer.Exit(1)
+
+
+@app.command("synth")
+def run_synth(
+    blueprints: Annotated[
+        list[str] | None, typer.Argument(metavar="[BLUEPRINT]...", help="Blueprints, by name or folder; default: all.")
+    ] = None,
+    author: Annotated[str, typer.Option(help="Who writes: blueprint.")] = "blueprint",
+    count: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many scenarios, over all blueprints.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="The first seed; those of a blueprint count up.")] = 0,
+    out: Annotated[
+        str, typer.Option(help="Folder for the scenarios; those that stand there are not made again.")
+    ] = "scenarios",
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one for each core.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Make scenarios and prove them: a folder each, with its certificate. Run again to go on after an interruption."""
+    if author != "blueprint":
+        raise UsageError(unknown("author", author, ["blueprint"]))
+    wanted = runs.orders(blueprints or [], count, seed)
+    done: list[runs.Done] = []
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("making and proving", total=len(wanted))
+        for one in runs.make_all(wanted, out, jobs or os.cpu_count() or 1):
+            done.append(one)
+            progress.advance(bar)
+            if one.findings and not as_json:
+                for finding in one.findings[:_TOLD]:
+                    progress.console.print(Text(f"{one.name}: {printable(finding)}", style="red"))
+    done.sort(key=lambda one: one.order)
+    if as_json:
+        _print_json([one.document() for one in done])
+    else:
+        console = Console()
+        rows = runs.summary(done)
+        if rows:
+            console.print(_table(rows[0], (row.values() for row in rows)))
+        kept = sum(not one.findings for one in done)
+        console.print(f"{kept} of {len(done)} scenarios, each with its certificate, in {printable(out)}")
+    if any(one.findings for one in done):
+        raise typer.Exit(1)
+
+
+@app.command("blueprint")
+def run_blueprint(
+    name: Annotated[str, typer.Argument(metavar="BLUEPRINT", help="A blueprint of the library, or a folder.")],
+    seeds: Annotated[int, typer.Option(min=1, max=10_000, help="How many seeds to try.")] = 20,
+    first: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="The first seed.")] = 0,
+    gates: Annotated[bool, typer.Option("--gates", help="Run all gates on each; seconds a seed.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print every instruction.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Try a blueprint on many seeds: faults, findings, what never occurs, and how its instructions read."""
+    grammar = store.blueprint(name)
+    found = trial.Trial(grammar)
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        for seed in progress.track(range(first, first + seeds), description="trying seeds"):
+            found.add(seed, gates=gates)
+    if as_json:
+        _print_json(found.document())
+    else:
+        console = Console()
+        if show:
+            for words in found.instructions:
+                console.print(Text(printable(words)))
+        for line in found.told():
+            console.print(Text(printable(line)))
+    if not found.passed:
         raise typer.Exit(1)
 
 

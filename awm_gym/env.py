@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -13,9 +14,10 @@ from rich.text import Text
 
 from awm_gym.arguments import Mistake, bind, read_call
 from awm_gym.client import ROADS, Road, connect
+from awm_gym.difficulty import of as difficulties
 from awm_gym.episode import written
 from awm_gym.errors import EnvironmentFault, EpisodeOver, UsageError, printable, shown, unknown
-from awm_gym.library import open_scenario
+from awm_gym.library import is_blueprint, made_scenario, open_scenario
 from awm_gym.reward import RewardScheme, scheme
 from awm_gym.scenario import GIVE_UP, SUBMIT, Param, Scenario, Task, Tool, ToolCall
 from awm_gym.server import ToolAnswer, ToolInfo, ToolServer
@@ -33,6 +35,8 @@ _GIVE_UP = Tool(
     sql="",
 )
 OVER = "The episode is over."
+_DRAWS = 50  # scenarios that a reset draws before it says that none has a task of the difficulty asked for
+_SEEDS = range(10_000)  # of a blueprint, unless `seeds` says otherwise
 
 
 class ToolEnv(gym.Env[str, ToolCall], EzPickle):
@@ -66,14 +70,17 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
     `checks` (name -> bool), `stray_tables` (list of str) and `explanation` (str).
 
     Args:
-        scenario: a name of the library, a folder, or a `Scenario`.
+        scenario: a name or id of the library, a folder, a `Scenario`, or a blueprint: then each episode has a
+            scenario of its own.
         task: the task of every episode; by default `reset` draws one.
         road: how calls reach the tool server: `direct` or `memory` (framed MCP in process).
         reward: `binary`, `graded`, `paper`, or a `RewardScheme`.
         render_mode: `ansi` (`render` answers the latest exchange) or `human` (every exchange is printed).
+        seeds: with a blueprint, the seeds that `reset` draws from; `options={"scenario_seed": 17}` chooses one.
+        difficulty: the lowest and the highest `awm_gym.difficulty.Difficulty.level` of the tasks that are drawn.
 
     Raises:
-        UsageError: an argument names what is not there.
+        UsageError: an argument names what is not there, or no task is of that difficulty.
         ScenarioError: the scenario is malformed.
 
     ```python
@@ -92,31 +99,58 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
         road: str = "direct",
         reward: str | RewardScheme = "binary",
         render_mode: str | None = None,
+        seeds: Sequence[int] | None = None,
+        difficulty: tuple[float, float] | None = None,
     ) -> None:
-        EzPickle.__init__(self, scenario, task, road, reward, render_mode)
+        EzPickle.__init__(self, scenario, task, road, reward, render_mode, seeds, difficulty)
         self._world: World | None = None  # opened by the first reset: environments are also made to be looked at
         if not isinstance(scenario, (str, Scenario)):
             raise UsageError(f"scenario must be a name, a folder or a Scenario, not {shown(scenario)}")
-        self.scenario = open_scenario(scenario) if isinstance(scenario, str) else scenario
-        if task is not None and task not in self.scenario.tasks:
-            raise UsageError(unknown(f"task in {self.scenario.name}", task, self.scenario.tasks))
+        self.blueprint = scenario if isinstance(scenario, str) and is_blueprint(scenario) else None
+        self.seeds, self.difficulty = _seeds(seeds, self.blueprint, scenario), _span(difficulty)
+        self._chosen_task = task
         if road not in ROADS:
             raise UsageError(unknown("road", road, ROADS))
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise UsageError(unknown("render mode", render_mode, self.metadata["render_modes"]))
-        self.task_names = (task,) if task is not None else tuple(self.scenario.tasks)
         self.road, self.reward_scheme, self.render_mode = road, scheme(reward), render_mode
-        self._submits = {name: _submit(self.scenario.tasks[name]) for name in self.task_names}
-        self._documents = [tool.document for tool in self.scenario.tools.values()]
-        ways_to_submit = {json.dumps(submit): submit for submit in self._submits.values()}
-        tools = [ToolInfo(**document) for document in (*self._documents, *ways_to_submit.values(), _GIVE_UP.document)]
         self.observation_space = Utf8(MAX_OBSERVATION)
-        self.action_space = ToolCalls(tools, self.scenario.now)
         self._road: Road | None = None
         self._task: Task | None = None
         self._outcome = ""
         self._at_start: dict[str, dict[str, bool]] = {}
         self._exchange = ""
+        if self.blueprint is not None:
+            self._open(made_scenario(self.blueprint, self.seeds[0]))
+        else:
+            self._open(open_scenario(scenario) if isinstance(scenario, str) else scenario)
+            if not self.task_names:
+                raise self._too_narrow()
+
+    def _open(self, scenario: Scenario) -> None:
+        """Take a scenario, and drop the one before it."""
+        self._drop()
+        self.scenario, task = scenario, self._chosen_task
+        if task is not None and task not in scenario.tasks and self.blueprint is None:
+            raise UsageError(unknown(f"task in {scenario.name}", task, scenario.tasks))
+        self.task_names = tuple(name for name in scenario.tasks if task in (None, name))
+        if self.difficulty is not None:
+            low, high = self.difficulty
+            levels = difficulties(scenario)
+            self.task_names = tuple(name for name in self.task_names if low <= levels[name].level <= high)
+        self._submits = {name: _submit(scenario.tasks[name]) for name in scenario.tasks if task in (None, name)}
+        self._documents = [tool.document for tool in scenario.tools.values()]
+        ways_to_submit = {json.dumps(submit): submit for submit in self._submits.values()}
+        tools = [ToolInfo(**document) for document in (*self._documents, *ways_to_submit.values(), _GIVE_UP.document)]
+        self.action_space = ToolCalls(tools, scenario.now)
+        self._at_start.clear()
+
+    def _too_narrow(self) -> UsageError:
+        levels = sorted(found.level for found in difficulties(self.scenario).values())
+        return UsageError(
+            f"no task of {self.scenario.name} has a difficulty from {self.difficulty[0]} to {self.difficulty[1]}; "  # type: ignore[index]
+            f"there are levels from {levels[0]} to {levels[-1]}"
+        )
 
     @property
     def world(self) -> World:
@@ -132,13 +166,20 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Restore the initial database and draw a task, or take `options["task"]`.
 
+        Of a blueprint, draw a scenario first, or take that of `options["scenario_seed"]`.
+
         Raises:
             UsageError: an option is unknown, or there is no such task.
         """
         if self._outcome == "closed":
             raise ClosedEnvironmentError("Cannot reset an environment that was closed; make a new one")
-        chosen = self._chosen(options)
+        wanted = self._options(options)
         super().reset(seed=seed)
+        if self.blueprint is not None:
+            self._draw_scenario(wanted)
+        chosen = wanted.get("task")
+        if chosen is not None and chosen not in self.task_names:
+            raise UsageError(unknown(f"task in {self.scenario.name}", chosen, self.task_names))
         if self._world is None:
             self._world = World(self.scenario)
         if self._road is None:
@@ -158,14 +199,29 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
         tools = [dict(document) for document in (*self._documents, self._submits[chosen], _GIVE_UP.document)]
         return observation, self._info("") | {"tools": tools}
 
-    def _chosen(self, options: dict[str, Any] | None) -> str | None:
+    def _options(self, options: dict[str, Any] | None) -> dict[str, Any]:
+        known = ["task"] if self.blueprint is None else ["task", "scenario_seed"]
         for key in options or {}:
-            if key != "task":
-                raise UsageError(unknown("reset option", key, ["task"]))
-        chosen = (options or {}).get("task")
-        if chosen is not None and chosen not in self.task_names:
-            raise UsageError(unknown(f"task in {self.scenario.name}", chosen, self.task_names))
-        return chosen
+            if key not in known:
+                raise UsageError(unknown("reset option", key, known))
+        return options or {}
+
+    def _draw_scenario(self, wanted: dict[str, Any]) -> None:
+        """Open the scenario of a seed; one without a task of the difficulty that was asked for gives way to another."""
+        assert self.blueprint is not None  # reset saw to it
+        if wanted.get("scenario_seed") is not None:
+            self._open(made_scenario(self.blueprint, wanted["scenario_seed"]))
+            if not self.task_names:
+                raise self._too_narrow()
+            return
+        for _ in range(_DRAWS):
+            seed = self.seeds[int(self.np_random.integers(len(self.seeds)))]
+            self._open(made_scenario(self.blueprint, seed, keep=False))
+            if self.task_names:
+                return
+        if self._chosen_task is not None and self._chosen_task not in self.scenario.tasks:
+            raise UsageError(unknown(f"task in {self.scenario.name}", self._chosen_task, self.scenario.tasks))
+        raise self._too_narrow()
 
     def step(self, action: ToolCall) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Call one tool, or end the episode. See the class for shapes.
@@ -255,6 +311,11 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
 
     def close(self) -> None:
         """Release the database and the road. Closing twice is harmless."""
+        self._drop()
+        self._outcome = "closed"
+
+    def _drop(self) -> None:
+        """Release the database and the road."""
         if self._road is not None:
             self._road.close()
             self._road = None
@@ -262,7 +323,6 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
             self._world.close()
             self._world = None
         self._task = None
-        self._outcome = "closed"
 
 
 class TruncationOutcome(gym.Wrapper[str, ToolCall, str, ToolCall], RecordConstructorArgs):
@@ -278,6 +338,23 @@ class TruncationOutcome(gym.Wrapper[str, ToolCall, str, ToolCall], RecordConstru
         if truncated and not terminated:
             info["outcome"] = "truncated"
         return observation, reward, terminated, truncated, info
+
+
+def _seeds(seeds: Sequence[int] | None, blueprint: str | None, scenario: object) -> Sequence[int]:
+    if seeds is None:
+        return _SEEDS
+    if blueprint is None:
+        raise UsageError(f"seeds are for blueprints, and {shown(scenario)} is one scenario")
+    if not isinstance(seeds, Sequence) or isinstance(seeds, str) or not seeds:
+        raise UsageError(f"seeds must be a range or a list of whole numbers, not {shown(seeds)}")
+    return seeds
+
+
+def _span(span: tuple[float, float] | None) -> tuple[float, float] | None:
+    numbers = isinstance(span, (tuple, list)) and len(span) == 2 and all(type(end) in (int, float) for end in span)
+    if span is not None and (not numbers or not span[0] <= span[1]):
+        raise UsageError(f"difficulty must be (lowest, highest), such as (5, 12), not {shown(span)}")
+    return span
 
 
 def _submit(task: Task) -> dict[str, Any]:

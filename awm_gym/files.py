@@ -14,22 +14,18 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from awm_gym.errors import ScenarioError, shown, unknown
 from awm_gym.scenario import (
     Answer,
     ChangedRow,
     Changes,
-    Example,
-    Infeasible,
-    MayChange,
     Param,
-    Refusal,
     Scenario,
     Sql,
     Task,
@@ -43,15 +39,6 @@ FILES = ("scenario.toml", "schema.sql", "invariants.sql", "data.sql", "tools.tom
 MAX_FILE = 4 * 2**20  # bytes of one file
 MAX_DEPTH = 64  # levels of nested tables and lists in one file
 _FIELD_FILES = {"db_schema": "schema.sql", "invariants": "invariants.sql", "data": "data.sql"}
-_INNER: dict[str, Any] = {  # what stands below a key of a tool, a task or the scenario
-    "params": Param,
-    "examples": Example,
-    "refuses": Refusal,
-    "answer": Answer,
-    "infeasible": Infeasible,
-    "may_change": MayChange,
-    "user": User,
-}
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -64,7 +51,7 @@ def load(folder: str | Path) -> Scenario:
     """
     folder = Path(folder)
     try:
-        scenario = parse({name: _read(folder, name) for name in FILES})
+        scenario = parse({name: _read(folder, name, FILES) for name in FILES})
         if scenario.name != folder.resolve().name:
             problem = f"the name is {scenario.name!r} but the folder's is {folder.resolve().name!r}; make them equal"
             raise ScenarioError(problem, file="scenario.toml", key="name")
@@ -99,12 +86,12 @@ def save(scenario: Scenario, folder: str | Path) -> None:
         raise ScenarioError(f"cannot be written: {error.strerror}", scenario=str(folder)) from error
 
 
-def _read(folder: Path, name: str) -> str:
+def _read(folder: Path, name: str, names: Iterable[str]) -> str:
     """One file of the folder; a link or a device in its place is refused unread."""
     try:
         descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        remedy = f"a scenario's folder holds {', '.join(FILES)}"
+        remedy = f"the folder holds {', '.join(names)}"
         raise ScenarioError(f"cannot be read ({error.strerror}); {remedy}", file=name) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -138,7 +125,7 @@ def parse(texts: Mapping[str, str]) -> Scenario:
         raise ScenarioError(f"{taken[0]!r} is not a key of this file", file="scenario.toml", key=taken[0])
     tools = {name: _item(Tool, name, entry, "tools.toml") for name, entry in _toml(texts, "tools.toml").items()}
     tasks = {name: _item(Task, name, entry, "tasks.toml") for name, entry in _toml(texts, "tasks.toml").items()}
-    scenario: Scenario = _model(Scenario, head | fields | {"tools": tools, "tasks": tasks}, "scenario.toml", "")
+    scenario: Scenario = validated(Scenario, head | fields | {"tools": tools, "tasks": tasks}, "scenario.toml", "")
     return scenario
 
 
@@ -156,15 +143,33 @@ def read(folder: str | Path) -> dict[str, str]:
     Raises:
         ScenarioError: a file cannot be read.
     """
+    return read_files(Path(folder), FILES)
+
+
+def read_files(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """The texts of some files of a folder, by name.
+
+    Raises:
+        ScenarioError: a file cannot be read.
+    """
     try:
-        return {name: _read(Path(folder), name) for name in FILES}
+        return {name: _read(folder, name, names) for name in names}
     except ScenarioError as error:
         raise error.within(str(folder)) from error.__cause__
 
 
 def _toml(texts: Mapping[str, str], file: str) -> dict[str, Any]:
+    return read_toml(texts[file], file)
+
+
+def read_toml(text: str, file: str) -> dict[str, Any]:
+    """The document of a TOML text.
+
+    Raises:
+        ScenarioError: it is malformed, or nested too deep.
+    """
     try:
-        document = tomllib.loads(texts[file])
+        document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # an integer of too many digits is no TOMLDecodeError
         twice = "twice" in str(error) or "overwrite" in str(error)
         hint = "; two entries of one name, or a slip in the TOML" if twice else ""
@@ -188,10 +193,15 @@ def _item(model: type[Tool] | type[Task], name: str, entry: object, file: str) -
         raise ScenarioError(f"must be a table [{name}], not {shown(entry)}", file=file, key=name)
     if "name" in entry:
         raise ScenarioError("'name' is not a key here; the table's own name is it", file=file, key=f"{name}.name")
-    return _model(model, {"name": name, **entry}, file, name)
+    return validated(model, {"name": name, **entry}, file, name)
 
 
-def _model(model: Any, values: dict[str, Any], file: str, prefix: str) -> Any:
+def validated(model: Any, values: dict[str, Any], file: str, prefix: str) -> Any:
+    """The model of what stands at a place of a TOML file.
+
+    Raises:
+        ScenarioError: a key or value is wrong; the message names place, value and remedy.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -221,9 +231,20 @@ def _explained(model: Any, first: Any, path: list[Any]) -> str:
 
 def _keys_at(model: Any, path: list[Any]) -> list[str]:
     """The keys allowed at a place in a document, as far as the models tell."""
-    inner = _INNER.get(path[0], model) if path else model
-    hidden = {Scenario: {*_FIELD_FILES, "tools", "tasks"}, Tool: {"name"}, Task: {"name"}}.get(inner, set())
-    return [name for name in inner.model_fields if name not in hidden]
+    for part in path:
+        field = model.model_fields.get(part) if isinstance(part, str) else None
+        model = _model_in(field.annotation, model) if field else model
+    hidden = {Scenario: {*_FIELD_FILES, "tools", "tasks"}}.get(model, set())
+    if model is not Scenario and model is not User:
+        hidden = {"name"}
+    return [field.alias or name for name, field in model.model_fields.items() if name not in hidden]
+
+
+def _model_in(annotation: Any, default: Any) -> Any:
+    """The first model within an annotation, such as `Row` in `dict[str, tuple[Row, ...]]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part, None)) is not None), default)
 
 
 def render(scenario: Scenario) -> dict[str, str]:

@@ -9,9 +9,11 @@ from pathlib import Path
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
+from awm_gym.blueprints import store
 from awm_gym.errors import ScenarioError, UsageError, unknown
 from awm_gym.files import FILES, digest, load, read
 from awm_gym.gates.certificate import VERSION, Certificate
+from awm_gym.places import root
 from awm_gym.scenario import Scenario
 
 NAMESPACE = "awm"
@@ -19,13 +21,6 @@ CERTIFICATE = "certificate.json"
 MAX_EPISODE_STEPS = 30  # tool calls of an episode, unless `gym.make(..., max_episode_steps=)` says otherwise
 _ENTRY_POINT = "awm_gym.env:ToolEnv"
 _TRUNCATION = WrapperSpec("TruncationOutcome", "awm_gym.env:TruncationOutcome", {})
-
-
-def root() -> Path:
-    """The folder `envs_data`: beside the package in a checkout, inside it when installed."""
-    package = Path(__file__).parent
-    inside = package / "envs_data"
-    return inside if inside.is_dir() else package.parent / "envs_data"
 
 
 def folders() -> dict[str, Path]:
@@ -64,11 +59,14 @@ def doubt(folder: Path) -> str:
 
 
 def find(scenario: str) -> Path:
-    """The folder of a scenario: one of the library by its name, any other by its path.
+    """The folder of a scenario: one of the library by its name or id, any other by its path.
 
     Raises:
         UsageError: there is none, or the library's own is not certified.
+        ScenarioError: its blueprint has a fault.
     """
+    if (made := store.parsed(scenario)) is not None:
+        return store.folder(*made)
     if scenario in names():
         return root() / "scenarios" / scenario
     if scenario in _standing():
@@ -82,7 +80,10 @@ def find(scenario: str) -> Path:
         pass
     if os.sep in scenario:
         raise UsageError(f"There is no scenario folder {scenario[:200]!r}.")
-    raise UsageError(unknown("scenario", scenario, names()) + " Or give the path of a scenario's folder.")
+    hint = " Or give the path of a scenario's folder."
+    if scenario.partition("-")[0] in store.names():
+        raise UsageError(f"{scenario!r} is no id; a blueprint's are {scenario.partition('-')[0]}-0, -1, -2 ..." + hint)
+    raise UsageError(unknown("scenario", scenario, [*names(), *(f"{name}-0" for name in store.names())]) + hint)
 
 
 def open_scenario(scenario: str) -> Scenario:
@@ -92,6 +93,8 @@ def open_scenario(scenario: str) -> Scenario:
         UsageError: there is none.
         ScenarioError: it is malformed.
     """
+    if (made := store.parsed(scenario)) is not None:
+        return store.scenario(*made)
     folder = find(scenario)
     try:
         marks = tuple((folder / name).stat() for name in FILES)
@@ -101,24 +104,75 @@ def open_scenario(scenario: str) -> Scenario:
     return _load(str(folder.resolve()), tuple((mark.st_mtime_ns, mark.st_size) for mark in marks))
 
 
+def is_blueprint(scenario: str) -> bool:
+    """Whether a name means a blueprint, or a path the folder of one."""
+    if scenario in names():
+        return False
+    try:
+        return scenario in store.names() or (Path(scenario) / "blueprint.toml").is_file()
+    except (OSError, ValueError):  # a NUL, or a name too long for the file system
+        return False
+
+
+def made_scenario(blueprint: str, seed: int, *, keep: bool = True) -> Scenario:
+    """The scenario of a blueprint and a seed; `keep` it on disk for the next process.
+
+    Raises:
+        UsageError: there is no such blueprint, or the seed is out of range.
+        ScenarioError: the blueprint is malformed, or this seed shows a fault of it.
+    """
+    return store.scenario(blueprint, seed, keep=keep)
+
+
 @lru_cache(maxsize=256)
 def _load(folder: str, _marks: tuple[tuple[int, int], ...]) -> Scenario:
     return load(folder)
 
 
 def register() -> None:
-    """Register `awm/<scenario>` for what is certified, and `awm/Task` for content outside the library."""
+    """Register `awm/<scenario>` for what is certified, `awm/<blueprint>`, `awm/<blueprint>-<seed>`, and `awm/Task`.
+
+    `awm/Task` takes content outside the library.
+    """
     for name in names():
         _register(f"{NAMESPACE}/{name}", {"scenario": name})
+    for name in store.names():
+        _register(f"{NAMESPACE}/{name}", {"scenario": name})
     _register(f"{NAMESPACE}/Task", {})
+    _register_without_end()
 
 
 def _register(id: str, kwargs: dict[str, str]) -> None:
     if id not in gym.registry:
-        gym.registry[id] = EnvSpec(
-            id=id,
-            entry_point=_ENTRY_POINT,
-            max_episode_steps=MAX_EPISODE_STEPS,
-            kwargs=dict(kwargs),
-            additional_wrappers=(_TRUNCATION,),
-        )
+        gym.registry[id] = _spec(id, kwargs)
+
+
+def _spec(id: str, kwargs: dict[str, str]) -> EnvSpec:
+    return EnvSpec(
+        id=id,
+        entry_point=_ENTRY_POINT,
+        max_episode_steps=MAX_EPISODE_STEPS,
+        kwargs=dict(kwargs),
+        additional_wrappers=(_TRUNCATION,),
+    )
+
+
+class _Registry(dict[str, EnvSpec]):
+    """Gymnasium's registry, which also knows the ids of scenarios that are yet to be made.
+
+    `gym.make` asks the registry by `get`, and has no other hook for ids without number. What is registered, listed
+    and counted is as before.
+    """
+
+    def get(self, id: str, default: EnvSpec | None = None) -> EnvSpec | None:  # type: ignore[override]
+        found = super().get(id, default)
+        namespace, _, name = id.partition("/") if isinstance(id, str) else ("", "", "")
+        if found is None and namespace == NAMESPACE and store.parsed(name) is not None:
+            return _spec(id, {"scenario": name})
+        return found
+
+
+def _register_without_end() -> None:
+    if not isinstance(gym.registry, _Registry):
+        registry = _Registry(gym.registry)
+        gym.registry = gym.envs.registration.registry = gym.envs.registry = registry

@@ -50,10 +50,19 @@ def invariants(scenario: Scenario) -> tuple[Invariant, ...]:
     Raises:
         ScenarioError: one is no SELECT, or has no comment line before it that says what it means.
     """
-    checked_statements(scenario.invariants, "invariants.sql", ("SELECT", "WITH", "VALUES"))
-    lines = scenario.invariants.split("\n")
+    return invariants_in(scenario.invariants)
+
+
+def invariants_in(script: str) -> tuple[Invariant, ...]:
+    """The invariants in the text of an invariants.sql.
+
+    Raises:
+        ScenarioError: as `invariants`.
+    """
+    checked_statements(script, "invariants.sql", ("SELECT", "WITH", "VALUES"))
+    lines = script.split("\n")
     found = []
-    for statement in statements(scenario.invariants):
+    for statement in statements(script):
         comment: list[str] = []
         above = statement.line - 2
         while above >= 0 and lines[above].lstrip().startswith("--"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import apsw
@@ -93,6 +93,19 @@ def parameters(script: str) -> frozenset[str]:
     if other := _OTHER_PARAMETER.search(code):
         raise ScenarioError(f"parameter {other.group()!r} is not written :name")
     return frozenset(_PARAMETER.findall(code))
+
+
+def inlined(script: str, values: Mapping[str, str | int | float | None]) -> str:
+    """A script with literals in the place of `:parameters`; those without a value stay."""
+
+    def value(match: re.Match[str]) -> str:
+        return literal(values[match[1]]) if match[1] in values else match[0]
+
+    text, position = "", 0
+    for match in _PARAMETER.finditer(code_only(script)):
+        text += script[position : match.start()] + value(match)
+        position = match.end()
+    return text + script[position:]
 
 
 def refuse_forbidden_words(script: str) -> None:

@@ -115,6 +115,16 @@ def compiled(scenario: Scenario) -> Compiled:
         return found
 
 
+def share_compiled(scenario: Scenario, other: Scenario) -> None:
+    """Let another scenario with the same clock, user, schema, data and SQL of tools use what was built for this one."""
+    found = compiled(scenario)
+    with _compiling:
+        tools = {name: tool._replace(tool=other.tools[name]) for name, tool in found.tools.items()}
+        _compiled[other.fingerprint] = Compiled(found.template, tools)
+        if len(_compiled) > _KEPT_SCENARIOS:
+            _compiled.popitem(last=False)
+
+
 class _Refused(Exception):
     """A tool's refuse() was called."""
 
@@ -159,6 +169,10 @@ class World:
     def template(self) -> Template:
         """The initial database, shared with the other worlds of the scenario."""
         return self._shared.template
+
+    def writes(self, name: str) -> bool:
+        """Whether a tool may change rows."""
+        return name in self._shared.tools and self._shared.tools[name].writes
 
     def reset(self, task: str | None = None) -> None:
         """Go back to the initial state, and run the task's `given` if it has one.

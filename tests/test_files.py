@@ -127,7 +127,7 @@ def filled(content):
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (missing, "cannot be read (No such file or directory); a scenario's folder holds scenario.toml, schema.sql"),
+        (missing, "cannot be read (No such file or directory); the folder holds scenario.toml, schema.sql"),
         (linked, "cannot be read (Too many levels of symbolic links)"),
         (piped, "is not a regular file"),
         (nested, "is not a regular file"),

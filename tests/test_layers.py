@@ -8,19 +8,20 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "awm_gym"
 ROWS = """
-errors
+errors places
 scenario sql
-arguments database
+arguments database speech
 answers tools episode
 world expected
-verify
+verify difficulty
 soundness reward
 files
 gates
+blueprints
 server
 spaces mcp_sdk
 client library
-env agents
+env agents synth
 check demo
 __init__
 cli
@@ -68,4 +69,4 @@ def test_a_module_imports_only_from_rows_above_it(path):
 @pytest.mark.parametrize("path", [path for path in FILES if unit(path) in LEAN], ids=lambda path: path.stem)
 def test_a_scenario_is_loaded_and_proved_without_gymnasium_and_mcp(path):
     heads = {name.partition(".")[0] for name in imported(path)}
-    assert heads <= {"awm_gym", "apsw", "pydantic", *sys.stdlib_module_names}
+    assert heads <= {"awm_gym", "apsw", "platformdirs", "pydantic", *sys.stdlib_module_names}

@@ -62,7 +62,7 @@ class Prover:
         self.figures: dict[str, Any] = {}
         self._feasible = {name: task.model_copy(update={"infeasible": None}) for name, task in scenario.tasks.items()}
         self._runs: dict[tuple[str, str, bool], Run] = {}
-        self.links = {name: _links(self.world, name) for name in self.tables}
+        self.links = {name: links_of(self.world, name) for name in self.tables}
         self._keys: dict[tuple[str, str], tuple[Any, ...]] = {}
         self.kept: dict[str, Any] = {}  # what gates leave for each other
 
@@ -193,7 +193,7 @@ class Prover:
         self.world.close()
 
 
-def _links(world: World, table: str) -> dict[str, str]:
+def links_of(world: World, table: str) -> dict[str, str]:
     """Columns of a table that refer to another table's key -> that table."""
     found = world.template.db.execute(f'PRAGMA foreign_key_list("{table}")').fetchall()
     return {str(row[3]): str(row[2]) for row in found}

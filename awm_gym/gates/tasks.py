@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from awm_gym.answers import folded, problem_with
@@ -12,7 +12,7 @@ from awm_gym.gates.mutants import of_solution
 from awm_gym.gates.prover import Prover, Run, told
 from awm_gym.gates.tracing import Sources, days_named, number_words, relative
 from awm_gym.gates.words import order_terms
-from awm_gym.scenario import GIVE_UP, SUBMIT, Answer, NewRow, Param, Task, ToolCall
+from awm_gym.scenario import GIVE_UP, SUBMIT, Answer, NewRow, Param, Task, Tool, ToolCall
 from awm_gym.sql import code_only, literal, quote, statements
 from awm_gym.verify import verify
 from awm_gym.world import ToolResult
@@ -25,6 +25,12 @@ _SUPERLATIVE = re.compile(
 )
 
 
+_THRESHOLD = re.compile(
+    r"\b(over|under|above|below|overdue|late|expired|expiring|lapsed|due|past|upcoming|future|coming|before|after|until|since|"
+    r"than|at least|at most|or more|or less|up to|beyond|exceed\w*|low|short|old|stale|recent|ended|started|left)\b"
+)
+
+
 def doing_nothing_fails(prover: Prover) -> Iterator[str]:
     """No task passes untouched: not without an answer, with a canned one, or with one read off the instruction.
 
@@ -32,7 +38,10 @@ def doing_nothing_fails(prover: Prover) -> Iterator[str]:
     """
     for task in prover.tasks:
         prover.start(task)
-        answers = [None] if task.answer is None else [None, *_guesses(prover, task)]
+        answers = [None]
+        if task.answer is not None:
+            words = f"{task.instruction}\n{prover.scenario.description}"
+            answers += guesses(prover.scenario.tools, task.answer, words)
         for answer in answers:
             if verify(prover.world, task, answer).passed:
                 yield f"{task.name}: passes without any call" + (
@@ -60,19 +69,17 @@ def _partly_done(prover: Prover, task: Task) -> Iterator[str]:
                     yield f"{task.name}: {table} {where} holds from the start"
 
 
-def _guesses(prover: Prover, task: Task) -> Iterator[Any]:
+def guesses(tools: Mapping[str, Tool], answer: Answer, words: str) -> Iterator[Any]:
     """Answers that need no look at the data: canned ones, and what can be read off the words."""
-    assert task.answer is not None
     enums = {
         member
-        for tool in prover.scenario.tools.values()
+        for tool in tools.values()
         for param in tool.params.values()
         for member in param.enum
         if len(param.enum) < 6 and isinstance(member, str)
     }
-    words = f"{task.instruction}\n{prover.scenario.description}"
-    guesses = [*_of_type(task.answer, words), *(sorted(enums) if task.answer.type == "string" else ())]
-    yield from (guess for guess in guesses if problem_with(task.answer, guess) is None)
+    found = [*_of_type(answer, words), *(sorted(enums) if answer.type == "string" else ())]
+    yield from (guess for guess in found if problem_with(answer, guess) is None)
 
 
 def _of_type(answer: Answer, instruction: str) -> Iterator[Any]:
@@ -292,6 +299,7 @@ def _counted(prover: Prover, task: Task, number: float) -> bool:
     return (
         str(number) in task.derived
         or sources.has(number)
+        or sources.has(round(number * 100))  # money is stored in cents and answered in pounds
         or number in [result.total for result in results]
         or number in [cells.count(cell) for cell in cells]
     )
@@ -352,12 +360,32 @@ def _as_good(
     column = next(name for name, cell in chosen.items() if cell == key)
     told = [name for name, cell in chosen.items() if cell is not None and _mentioned(name, cell, sources, task)]
     left = [row for row in rows if all(row.get(name) == chosen[name] for name in told) and row.get(column) != key]
+    if _THRESHOLD.search(folded(task.instruction)):
+        asked = {item for call in _tool_calls(task) for value in call.arguments.values() for item in _items(value)}
+        mine = [row for row in rows if row.get(column) in asked]
+        others = [row for row in left if row.get(column) not in asked]
+        if any(_apart(mine, others, name) for name in chosen if name != column):
+            return []
     if _SUPERLATIVE.search(folded(task.instruction)):
         compiled = prover.tools[call.name]
         terms = order_terms(compiled.statements[compiled.answer].sql)
         by = re.sub(r"\s+(ASC|DESC)$", "", terms[0], flags=re.I).split(".")[-1] if terms else column
         left = [row for row in left if row.get(by) == chosen.get(by)]
     return list(dict.fromkeys(row[column] for row in left if row.get(column) is not None))[:_MOST_OTHERS]
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _apart(some: list[Any], others: list[Any], column: str) -> bool:
+    """Whether a threshold in a column, of numbers or of days, sets some rows apart from others."""
+    mine, theirs = ([row.get(column) for row in rows] for rows in (some, others))
+    numbers = all(isinstance(cell, int | float) for cell in (*mine, *theirs))
+    days = all(isinstance(cell, str) and re.match(r"\d{4}-\d\d-\d\d", cell) for cell in (*mine, *theirs))
+    if not (mine and theirs and (numbers or days)):
+        return False
+    return bool(max(mine) < min(theirs) or min(mine) > max(theirs))
 
 
 def _looked_into(prover: Prover, run: Run, key: Any, task: Task) -> bool:

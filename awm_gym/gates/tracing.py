@@ -29,7 +29,7 @@ _OTHER_WORDS = {
 _NUMBER = re.compile(r"\d+(?:[ ,'’]\d{3})*(?:\.\d+)?")
 _TIME = re.compile(
     r"(?P<said>\b(?:at|from|until|till|by|to|before|after|past|around|about) )?(?<![\d:.-])(?P<hour>\d{1,2}|[a-z]+)"
-    r"(?:[:.h](?P<minute>\d\d)(?![\d.]))? ?(?P<half>am\b|pm\b|a\.m\.|p\.m\.|o'clock|h\b)?"
+    r"(?:[:.h](?P<minute>\d\d)(?!\d|\.\d))? ?(?P<half>am\b|pm\b|a\.m\.|p\.m\.|o'clock|h\b)?"
 )
 _PAST = {"half past ": 30, "quarter past ": 15, "quarter to ": -15}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -149,7 +149,7 @@ class Sources:
         if day in self._dates:
             return True
         month, prose = MONTHS[day.month - 1].lower(), self._prose
-        named = rf"\b{month[:3]}\w*\.?\b"
+        named = rf"\b{month[:3]}(?:t\b|{month[3:]}\b|\b)"  # in full, or Mar, Sept
         near = abs(day.year - self._now.year) <= 1 or str(day.year) in prose
         if near and re.search(named, prose) and re.search(rf"(?<!\d){day.day}(?!\d)", prose):
             return True
@@ -203,7 +203,7 @@ def _times_in(text: str) -> Iterator[int]:
         if half.startswith("p") and hour < 12:
             yield at + 720
             continue
-        yield at
+        yield at - 720 if hour == 12 and half.startswith("a") else at
         if hour < 12 and not half.startswith("a"):
             yield at + 720
 
