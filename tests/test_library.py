@@ -7,7 +7,7 @@ import gymnasium as gym
 import pytest
 from worlds import write
 
-from awm_gym import library
+from awm_gym import library, places
 from awm_gym.env import ToolEnv
 from awm_gym.errors import ScenarioError, UsageError
 from awm_gym.gates.certificate import Certificate
@@ -139,7 +139,7 @@ def test_a_scenario_is_read_once_until_its_files_change(tmp_path):
 def test_the_data_lies_in_the_package_when_installed_and_beside_it_in_a_checkout(tmp_path, monkeypatch):
     package = tmp_path / "awm_gym"
     package.mkdir()
-    monkeypatch.setattr(library, "__file__", str(package / "library.py"))
+    monkeypatch.setattr(places, "__file__", str(package / "places.py"))
     assert library.root() == tmp_path / "envs_data"
     (package / "envs_data").mkdir()
     assert library.root() == package / "envs_data"

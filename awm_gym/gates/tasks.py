@@ -26,8 +26,8 @@ _SUPERLATIVE = re.compile(
 
 
 _THRESHOLD = re.compile(
-    r"\b(over|under|above|below|overdue|late|expired|expiring|lapsed|due|past|upcoming|future|coming|before|after|until|since|"
-    r"than|at least|at most|or more|or less|up to|beyond|exceed\w*|low|short|old|stale|recent|ended|started|left)\b"
+    r"\b(over|under|above|below|overdue|late|expired|expiring|lapsed|past|upcoming|before|after(?! all)|since|than|at least|"
+    r"at most|or more|or less|up to|exceed\w*)\b"
 )
 
 
