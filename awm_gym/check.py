@@ -17,11 +17,13 @@ from rich.console import Console
 from rich.text import Text
 
 from awm_gym import gates, places
+from awm_gym.blueprints import store
 from awm_gym.errors import ScenarioError, UsageError, printable, shown, unknown
 from awm_gym.files import load, save
 from awm_gym.gates import GATES, certify
 from awm_gym.gates.certificate import Certificate
-from awm_gym.library import CERTIFICATE, folders
+from awm_gym.library import CERTIFICATE, find, folders
+from awm_gym.suites import suite, suite_names
 
 _TOLD = 8  # findings of one gate that are told; --json has them all
 
@@ -58,7 +60,7 @@ class Checked:
 
 
 def targets(names: Sequence[str]) -> list[Path]:
-    """The scenario folders that names and paths mean; all of the library for none.
+    """The scenario folders that names, ids, suites and paths mean; all of the library for none.
 
     A path may be a scenario's folder, or a folder of such folders.
 
@@ -69,7 +71,10 @@ def targets(names: Sequence[str]) -> list[Path]:
         return list(folders().values())
     found: list[Path] = []
     for name in names:
-        path = folders().get(name) or Path(name)
+        if name in suite_names():
+            found += [find(member) for member in suite(name).fingerprints]
+            continue
+        path = folders().get(name) or (find(name) if store.parsed(name) else Path(name))
         inside = _scenarios_in(path)
         if not inside:
             problem = "is neither a name of the library nor a folder that holds one"

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Annotated, Any
 
 import gymnasium as gym
@@ -16,7 +17,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from awm_gym import __version__, check, demo
+from awm_gym import __version__, check, demo, suites
 from awm_gym.agents.human import Human
 from awm_gym.agents.policy import play as play_episode
 from awm_gym.agents.scripted import whole_solution
@@ -26,6 +27,7 @@ from awm_gym.blueprints import store, trial
 from awm_gym.blueprints.engine import MAX_SEED
 from awm_gym.episode import Episode, written
 from awm_gym.errors import AwmError, UsageError, printable, unknown
+from awm_gym.gates.certificate import VERSION
 from awm_gym.library import MAX_EPISODE_STEPS, names, open_scenario, uncertified
 from awm_gym.scenario import Scenario, Task
 from awm_gym.synth import runs
@@ -358,6 +360,53 @@ def run_synth(
         console.print(f"{kept} of {len(done)} scenarios, each with its certificate, in {printable(out)}")
     if any(one.findings for one in done):
         raise typer.Exit(1)
+
+
+@app.command("suite")
+def run_suite(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[SUITE]", help="A suite, by name or file; default: list them.")
+    ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Prove the scenarios of today, and write their fingerprints into the file.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one for each core.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """List the suites, or the scenarios of one, with whether they are still those that it means."""
+    if name is None:
+        found = [suites.suite(one) for one in suites.suite_names()]
+        listed = [(one.name, one.title, len(one.fingerprints), "yes" if one.certified else "no") for one in found]
+        if as_json:
+            _print_json([{"name": one.name, "title": one.title, "scenarios": one.fingerprints} for one in found])
+        else:
+            Console().print(_table(("suite", "what it is for", "scenarios", "certified"), listed))
+        return
+    chosen = suites.suite(name)
+    now = {one: open_scenario(one).fingerprint for one in chosen.fingerprints}
+    if fix:
+        _fix_suite(chosen, now, jobs)
+        chosen = suites.suite(name)
+    same = {one: now[one] == fingerprint for one, fingerprint in chosen.fingerprints.items()}
+    if as_json:
+        _print_json([{"scenario": one, "fingerprint": now[one], "same": same[one]} for one in now])
+    else:
+        rows = [(f"awm/{one}", now[one][:12], "yes" if same[one] else "no: another is made today") for one in now]
+        Console().print(_table(("id", "fingerprint", "as recorded"), rows))
+    if not all(same.values()) or not chosen.certified:
+        raise typer.Exit(1)
+
+
+def _fix_suite(chosen: suites.Suite, now: dict[str, str], jobs: int) -> None:
+    """Prove what is made today, then write it down; what does not pass is not written."""
+    found = check.targets([*chosen.fingerprints])
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("proving", total=len(found))
+        for one in check.check_all(found, jobs=jobs or os.cpu_count() or 1, fix=False, resume=True):
+            progress.advance(bar)
+            if not one.passed:
+                raise UsageError(f"{one.folder} does not pass; see awm-gym check. The suite is left as it was.")
+    suites.write(replace(chosen, gates=VERSION, fingerprints=now))
 
 
 @app.command("blueprint")

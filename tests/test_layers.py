@@ -21,7 +21,7 @@ blueprints
 server
 spaces mcp_sdk
 client library
-env agents synth
+env agents synth suites
 check demo
 __init__
 cli

@@ -44,7 +44,7 @@ def test_every_script_it_names_exists(script):
 
 def test_the_toml_of_its_examples_is_read(tmp_path):
     blocks = re.findall(r"```toml\n(.*?)```", README, re.S)
-    assert len(blocks) == 2
+    assert len(blocks) == 7
     for block in blocks:
         assert tomllib.loads(block)
 

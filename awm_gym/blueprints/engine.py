@@ -355,7 +355,8 @@ class _Maker:
         first, second = (self.grammar.goals[name] for name in plan.goals)
         pair = plan.rule if isinstance(plan.rule, Pair) else None
         writer = Writer(self.scene, stream)
-        for bound in Binder(self.scene, stream).bound(first, "the" if first.on else "plain"):
+        binder = Binder(self.scene, stream)
+        for bound in binder.bound(first, "the" if first.on else "plain", owned=pair is None):
             self.prover.player.start(None)
             try:
                 self.prover.player.perform(bound, lookups=False)
@@ -394,8 +395,8 @@ class _Maker:
             same = next(
                 (things.alike(p, [column]) for p, row in enumerate(things.rows) if row[column] == first.it.owner), 0
             )
-            for bound in itertools.islice(binder.bound(goal, "the", same), 4):
-                if bound.it is not None and bound.it.owner == first.it.owner and bound.it.ids != first.it.ids:
+            for bound in itertools.islice(binder.bound(goal, "the", same, owned=True), 4):
+                if bound.it is not None and bound.it.column == column and bound.it.ids != first.it.ids:
                     yield "owner", bound
         elif pair is not None:
             for bound in binder.bound(goal, "the"):

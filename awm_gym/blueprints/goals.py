@@ -145,8 +145,15 @@ class Binder:
     def __init__(self, scene: Scene, stream: Stream) -> None:
         self.scene, self.stream = scene, stream
 
-    def bound(self, goal: Goal, operator: str, within: int | None = None) -> Iterator[Bound]:
-        """Ways to bind a goal, in a random order; `within` narrows the things it may be about."""
+    def bound(self, goal: Goal, operator: str, within: int | None = None, *, owned: bool = False) -> Iterator[Bound]:
+        """Ways to bind a goal, in a random order.
+
+        Args:
+            goal: the goal.
+            operator: what picks its things.
+            within: the things it may be about, if not all.
+            owned: whether the things must be told by their owner.
+        """
         kind, _, name = operator.partition(" ")
         obstacle = goal.infeasible[name] if kind == "infeasible" else None
         if goal.on is None:
@@ -161,10 +168,12 @@ class Binder:
         where = things.where((obstacle.where if obstacle else None) or (None if obstacle else goal.where))
         if within is not None:
             where &= within
-        for description in self._described(goal, operator, things, where):
+        for description in self._described(goal, operator, things, where, owned=owned):
             yield from self._about(goal, operator, description, obstacle)
 
-    def _described(self, goal: Goal, operator: str, things: Things, where: int) -> Iterator[Description]:
+    def _described(
+        self, goal: Goal, operator: str, things: Things, where: int, *, owned: bool
+    ) -> Iterator[Description]:
         kind, _, name = operator.partition(" ")
         if kind in ("most", "second"):
             nth = 1 if kind == "most" else 3 if self.stream.chance(0.25) else 2
@@ -173,7 +182,7 @@ class Binder:
             yield from things.sets(where, goal.size or (_SET if kind == "every" else _ASKED_SET), self.stream)
         else:
             for place in self.stream.shuffled(things.members(where)):
-                description = things.described(things.rows[place]["id"], self.stream)
+                description = things.described(things.rows[place]["id"], self.stream, owned=owned)
                 if description is not None:
                     yield description
 

@@ -233,18 +233,18 @@ class Things:
         """The rows among which a phrase must single one out."""
         return self.implied if self.implied >> place & 1 else self.every
 
-    def described(self, id: Any, stream: Stream, avoid: frozenset[str] = frozenset()) -> Description | None:
-        """A phrase that singles out a row, or None if there is none. `avoid` are columns that may not be told."""
+    def described(self, id: Any, stream: Stream, *, owned: bool = False) -> Description | None:
+        """A phrase that singles out a row, or None if there is none; `owned`: one that begins with its owner."""
         place = self.place.get(id)
         if place is None:
             return None
         found: list[tuple[Part, ...]] = []
         for name, pattern in self.entity.names.items():
             part = self._part("name", name, pattern, place)
-            if part and not part.said & avoid and part.rows == 1 << place:
+            if part and not owned and part.rows == 1 << place:
                 found += [(part,), (part,)]  # people use names more than anything else
         for parts in self.combinations(place):
-            if any(part.said & avoid for part in parts):
+            if owned and parts[0].kind != "owner":
                 continue
             if self.meant(parts, self.scope(place)) == 1 << place and not _redundant(self, parts, place):
                 found.append(parts)

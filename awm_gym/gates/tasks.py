@@ -26,8 +26,8 @@ _SUPERLATIVE = re.compile(
 
 
 _THRESHOLD = re.compile(
-    r"\b(over|under|above|below|overdue|late|expired|expiring|lapsed|past|upcoming|before|after(?! all)|since|than|at least|"
-    r"at most|or more|or less|up to|exceed\w*)\b"
+    r"\b(over|under|above|below|overdue|late|expired|expiring|lapsed|past|upcoming|before|after(?! all)|since|than|"
+    r"at least|at most|or more|or less|up to|exceed\w*)\b"
 )
 
 
