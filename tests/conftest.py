@@ -1,5 +1,6 @@
 """A small scenario that uses the whole format, and ways to edit it: what a scenario's own tests start from."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -230,6 +231,14 @@ def _edit(texts, edits):
         assert old in texts[file], f"{old!r} is not in {file}"
         texts[file] = texts[file].replace(old, new, 1)
     return texts
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory):
+    """Keep what tests make out of the user's own folders; other processes inherit it."""
+    place = tmp_path_factory.mktemp("home")
+    os.environ["AWM_GYM_HOME"] = str(place)
+    return place
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ LOCKERS = ROOT / "envs_data" / "scenarios" / "parcel_lockers"
 
 def run(*arguments, cache):
     command = [sys.executable, "-m", "awm_gym", "check", *map(str, arguments)]
-    environment = {**os.environ, "COLUMNS": "140", "XDG_CACHE_HOME": str(cache), "HOME": str(cache)}
+    environment = {**os.environ, "COLUMNS": "140", "AWM_GYM_HOME": str(cache)}
     return subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=ROOT, env=environment)
 
 
@@ -104,7 +104,7 @@ def test_a_folder_of_scenarios_is_checked_whole(copy, tmp_path):
 
 
 def test_resume_believes_what_the_same_gates_found_in_the_same_scenario(copy, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("AWM_GYM_HOME", str(tmp_path))
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     first = check.check(str(copy))
     monkeypatch.setattr(check, "certify", lambda scenario: pytest.fail("it was certified again"))
@@ -116,7 +116,7 @@ def test_resume_believes_what_the_same_gates_found_in_the_same_scenario(copy, tm
 
 def test_an_interrupt_ends_the_run_without_a_traceback(tmp_path):
     command = [sys.executable, "-m", "awm_gym", "check", "--jobs", "2"]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    environment = {**os.environ, "AWM_GYM_HOME": str(tmp_path)}
     running = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
