@@ -18,6 +18,7 @@ MAX_DRAWN = 6  # drawn values tried for one thing
 _OWN = 40  # drawn values tried for a goal that is about no one thing
 _SET = (2, 4)  # things of "every ...", unless the goal says otherwise
 _ASKED_SET = (2, 9)  # things of a question about a set
+_NEAR = 40  # a note before a text that has a colon of its own so near its start would read badly
 _SLOT = re.compile(r"\{(\w+)\}")
 _FRAMES = (
     "{C}.",
@@ -282,7 +283,7 @@ class Writer:
         return None
 
     def _noted(self, text: str) -> str:
-        if self._notes and self.stream.chance(0.1):
+        if self._notes and ":" not in text[:_NEAR] and self.stream.chance(0.1):
             return tidy(self.stream.pick(self._notes).replace("{text}", text))
         return text
 

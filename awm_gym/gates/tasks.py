@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from awm_gym.answers import folded, problem_with
@@ -207,14 +207,25 @@ def nothing_is_hidden(prover: Prover) -> Iterator[str]:
         run = prover.run(task, task.solution)
         prose = f"{prover.scenario.greeting}\n{prover.scenario.description}\n{task.instruction}"
         sources = Sources(prose, prover.scenario.now)
-        for call, result in zip(_tool_calls(task), run.results, strict=True):
+        calls = _tool_calls(task)
+        for place, (call, result) in enumerate(zip(calls, run.results, strict=True)):
             for name, value in call.arguments.items():
                 for item in value if isinstance(value, list) else [value]:
-                    if not _known(prover, task, sources, call, name, item):
+                    if not (_next_page(calls[:place], call, name) or _known(prover, task, sources, call, name, item)):
                         yield f"{task.name}: {call.name}: {name} = {item!r} comes from nowhere"
             sources.add(result.rows)
         yield from _derivations(task, sources, Sources(prose, prover.scenario.now))
     yield from _answers_in_the_open(prover)
+
+
+def _next_page(earlier: Sequence[ToolCall], call: ToolCall, name: str) -> bool:
+    """Whether an argument turns the page of an earlier call."""
+    page = call.arguments[name]
+    if name != "page" or not isinstance(page, int):
+        return False
+    before = {**call.arguments, name: page - 1}
+    first = {key: value for key, value in before.items() if key != name} if page == 2 else before
+    return any(other.name == call.name and other.arguments in (before, first) for other in earlier)
 
 
 def _derivations(task: Task, sources: Sources, prose: Sources) -> Iterator[str]:
