@@ -25,6 +25,7 @@ from awm_gym.world import World, share_compiled
 
 MAX_SEED = 2**31 - 1
 _CANDIDATES = 10  # ways to bind a goal that are tried for one task
+_CHAINED = 40  # chains of three goals that are considered
 _SPARE = 3  # further ways tried for one that keeps all its traps
 _FAMILIES = (
     "own",
@@ -37,7 +38,7 @@ _FAMILIES = (
     "own",
     "ask",
     "second",
-    "join",
+    "chain",
     "conditional",
 )
 
@@ -65,6 +66,7 @@ class Made:
         flavour: the dress it was made in.
         shapes: task -> the shape of its goal.
         goals: task -> its goals.
+        branches: task -> the branches of its goals that it takes: "enrol: is_full", "enrol: not is_full".
         authored: task -> the traps of the blueprint's author that it has, each with its goal.
         difficulty: task -> its figures.
         faults: what its blueprint's author must mend; empty for a sound seed.
@@ -76,6 +78,7 @@ class Made:
     flavour: str
     shapes: dict[str, str] = field(default_factory=dict)
     goals: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    branches: dict[str, tuple[str, ...]] = field(default_factory=dict)
     authored: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     difficulty: dict[str, Difficulty] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -248,7 +251,9 @@ class _Maker:
                     plans["own"].append(Plan("own", (goal.name,), operator))
                 plans[family].append(Plan(family, (goal.name,), operator))
         plans["join"] = [Plan("join", (pair.first, pair.then), rule=pair) for pair in self.grammar.pairs]
-        plans["join"] += self._joins()
+        joins = self._joins()
+        plans["join"] += joins
+        plans["chain"] = self._chains(joins)
         plans["conditional"] = [
             Plan("conditional", (rule.then, rule.otherwise), f"if {rule.test}", rule)
             for rule in self.grammar.conditionals
@@ -266,6 +271,18 @@ class _Maker:
                 shared = set(self._entity(first).owners) & set(self._entity(second).owners)
                 if shared:
                     found.append(Plan("join", (first.name, second.name)))
+        return found
+
+    def _chains(self, joins: Sequence[Plan]) -> list[Plan]:
+        """Three goals about things of one owner: a sample, for there are many."""
+        follows: dict[str, list[str]] = {}
+        for first, second in (plan.goals for plan in joins):
+            follows.setdefault(first, []).append(second)
+        stream, found = self.stream.fork("chains"), []
+        for first, second in stream.shuffled([plan.goals for plan in joins])[:_CHAINED]:
+            ends = [third for third in follows.get(first, ()) if third not in (first, second)]
+            if ends and not self.grammar.goals[second].ask:
+                found.append(Plan("chain", (first, second, stream.pick(ends))))
         return found
 
     def _entity(self, goal: Goal) -> Any:
@@ -309,6 +326,9 @@ class _Maker:
         self.tasks[task.name] = task
         self.made.shapes[task.name] = plan.shape
         self.made.goals[task.name] = tuple(bound.goal.name for bound in bounds)
+        self.made.branches[task.name] = tuple(
+            branch for bound in bounds for branch in branches(bound.goal) if _takes(bound, branch)
+        )
         self.made.authored[task.name] = tuple(
             (bound.goal.name, trap)
             for bound in bounds
@@ -326,7 +346,7 @@ class _Maker:
 
     def _name(self, plan: Plan) -> str:
         operator = plan.operator.replace(" ", "_")
-        words = "_then_".join(plan.goals) if plan.family == "join" else plan.goals[0]
+        words = "_then_".join(plan.goals) if plan.family in ("join", "chain") else plan.goals[0]
         if operator not in ("", "the", "plain", "set"):
             words = f"{words}_{operator}"
         words = words.lower()[:58].rstrip("_")
@@ -340,6 +360,8 @@ class _Maker:
         self.world.start_from(None)
         if plan.family == "join":
             yield from self._joined(plan, stream)
+        elif plan.family == "chain":
+            yield from self._chained(plan, stream)
         elif plan.family == "conditional":
             yield from self._conditional(plan, stream)
         else:
@@ -357,13 +379,7 @@ class _Maker:
         writer = Writer(self.scene, stream)
         binder = Binder(self.scene, stream)
         for bound in binder.bound(first, "the" if first.on else "plain", owned=pair is None):
-            self.prover.player.start(None)
-            try:
-                self.prover.player.perform(bound, lookups=False)
-            except Rejected:
-                continue
-            if self.prover.player.played.error:
-                self.made.rejected[f"{plan.shape}: {self.prover.player.played.error}"] += 1
+            if not self._played(plan, [bound]):
                 continue
             later = self.scene.moment()
             for shared, other in self._seconds(bound, second, later, stream, pair):
@@ -371,6 +387,37 @@ class _Maker:
                 if text is not None:
                     yield text, [bound, other], []
                     break
+            self.world.start_from(None)
+
+    def _played(self, plan: Plan, bounds: Sequence[Bound]) -> bool:
+        """Play goals from the start, without lookups; the world is left as they leave it."""
+        self.prover.player.start(None)
+        try:
+            for bound in bounds:
+                self.prover.player.perform(bound, lookups=False)
+        except Rejected:
+            return False
+        if error := self.prover.player.played.error:
+            self.made.rejected[f"{plan.shape}: {error}"] += 1
+        return not error
+
+    def _chained(self, plan: Plan, stream: Stream) -> Iterator[tuple[str, list[Bound], list[Bound]]]:
+        first, *rest = (self.grammar.goals[name] for name in plan.goals)
+        writer = Writer(self.scene, stream)
+        for bound in itertools.islice(Binder(self.scene, stream).bound(first, "the", owned=True), _CANDIDATES):
+            bounds = [bound]
+            for goal in rest:
+                if not self._played(plan, bounds):
+                    break
+                known = {one.it.ids for one in bounds if one.it is not None}
+                others = (other for _, other in self._seconds(bound, goal, self.scene.moment(), stream, None))
+                other = next((other for other in others if other.it is not None and other.it.ids not in known), None)
+                if other is None:
+                    break
+                bounds.append(other)
+            text = writer.chained(bounds) if len(bounds) == len(plan.goals) else None
+            if text is not None:
+                yield text, bounds, []
             self.world.start_from(None)
 
     def _seconds(
@@ -426,6 +473,21 @@ class _Maker:
                 right, wrong = (one, other) if test >> place & 1 else (other, one)
                 yield text, [right], [wrong]
             self.world.start_from(None)
+
+
+def branches(goal: Goal) -> list[str]:
+    """The branches of a goal: each value that calls depend on, and its contrary; each obstacle."""
+    tests = dict.fromkeys(test for step in goal.calls for test in (step.when, step.unless) if test is not None)
+    found = [f"{goal.name}: {way}{test}" for test in tests for way in ("", "not ")]
+    return found + [f"{goal.name}: infeasible {name}" for name in goal.infeasible]
+
+
+def _takes(bound: Bound, branch: str) -> bool:
+    """Whether a bound goal takes a branch."""
+    name = branch.partition(": ")[2]
+    if name.startswith("infeasible "):
+        return bound.operator == name
+    return bool(bound.values.get(name.removeprefix("not "))) is not name.startswith("not ")
 
 
 def _tells(it: Description, adjective: str) -> bool:

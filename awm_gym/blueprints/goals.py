@@ -50,6 +50,16 @@ _TOPICS = (
     "{A}. Also, {b}.",
     "Two things. {A}. Then {b}.",
 )
+_APART = ("{A}. Then {b}.", "{A}. Once that is done, {b}.", "{A}. After that, {b}.", "First, {a}. Then {b}.")
+_LONG = re.compile(r"[:;]|\. |(,.*){2}")  # clauses that do not go well into one sentence
+_BOTH = ("{A}, and {b}.", "Please {a} and {b}.", "{A}, then {b}.", "I need you to {a}, and to {b}.")
+_CHAINS = (
+    "{A}, {b}, and then {c}.",
+    "Three things: {a}, {b}, and {c}.",
+    "{A}. Then {b}. Finally, {c}.",
+    "Please {a}, then {b}, and last of all {c}.",
+    "First, {a}. Next, {b}. When that is done, {c}.",
+)
 _LEADS = ("", "", "After that, one question. ", "And I'd like to know something afterwards. ", "Then a question. ")
 _ORDER = re.compile(r"(Tell|Give|Add|Count|Work|List|Name|Find|Say|Look|Let|Check) ")
 _CONDITIONS = (
@@ -348,21 +358,44 @@ class Writer:
         named = first.it.owner if first.it is not None else None
         voice = Voice(named=named) if shared == "owner" else Voice()
         if second.goal.ask:
-            asked = self.worded(second, self._plain(second.goal.ask), voice)
-            lead = self.stream.pick(_LEADS)
-            if _ORDER.match(asked):
-                lead, asked = "Then ", asked[0].lower() + asked[1:]
-            return self._noted(tidy(f"{self._framed(start)} {lead}{asked}"))
+            return self._noted(tidy(f"{self._framed(start)} {self._asked(second, voice)}"))
         if not second.goal.do:
             return None
         pronoun = second.it.entity.pronoun if shared == "thing" and second.it is not None else ""
         end = clause(self.worded(second, self.stream.pick(second.goal.do), voice, pronoun))
         if named is not None and shared != "owner" and str(named) in end:
             return None
-        pattern = self.stream.pick(list(join) or (_TOPICS if shared == "" else _JOINS))
+        patterns = _APART if _LONG.search(start) or _LONG.search(end) else _TOPICS if shared == "" else _JOINS
+        pattern = self.stream.pick(list(join) or patterns)
         for place, words in (("{a}", start), ("{A}", sentence(start)), ("{b}", end), ("{B}", sentence(end))):
             pattern = pattern.replace(place, words)
         return self._noted(tidy(pattern))
+
+    def _asked(self, bound: Bound, voice: Voice) -> str:
+        """A question that follows something else."""
+        asked = self.worded(bound, self._plain(bound.goal.ask), voice)
+        if _ORDER.match(asked):
+            return f"Then {asked[0].lower()}{asked[1:]}"
+        return self.stream.pick(_LEADS) + asked
+
+    def chained(self, bounds: Sequence[Bound]) -> str | None:
+        """Goals about things of one owner, in one instruction; the last may be a question."""
+        first, *rest = bounds
+        if first.it is None or not all(bound.goal.do for bound in bounds[:-1]):
+            return None
+        voice = Voice(named=first.it.owner)
+        clauses = [clause(self.worded(first, self.stream.pick(first.goal.do), Voice()))]
+        clauses += [
+            clause(self.worded(bound, self.stream.pick(bound.goal.do), voice)) for bound in rest if not bound.goal.ask
+        ]
+        if any(str(first.it.owner) in text for text in clauses[1:]):
+            return None
+        if any(_LONG.search(text) for text in clauses):
+            return None  # in a chain, nobody would know where one ends
+        start = self.stream.pick(_BOTH if rest[-1].goal.ask else _CHAINS)
+        for letter, words in zip("abc", clauses, strict=False):
+            start = start.replace(f"{{{letter}}}", words).replace(f"{{{letter.upper()}}}", sentence(words))
+        return self._noted(tidy(f"{start} {self._asked(rest[-1], voice)}" if rest[-1].goal.ask else start))
 
     def _plain(self, patterns: Sequence[str]) -> str:
         plain = [pattern for pattern in patterns if not pattern.startswith("@")]

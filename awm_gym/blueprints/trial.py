@@ -9,7 +9,7 @@ from statistics import mean, median
 from typing import Any
 
 from awm_gym.blueprints.chance import Stream
-from awm_gym.blueprints.engine import Made, generate
+from awm_gym.blueprints.engine import Made, branches, generate
 from awm_gym.blueprints.format import Blueprint
 from awm_gym.difficulty import Difficulty
 from awm_gym.errors import ScenarioError
@@ -42,6 +42,7 @@ class Trial:
         self.shapes: Counter[str] = Counter()
         self.goals: Counter[str] = Counter()
         self.traps: Counter[str] = Counter()
+        self.branches: Counter[str] = Counter()
         self.trapped = 0
         self.rejected: Counter[str] = Counter()
         self.difficulty: list[Difficulty] = []
@@ -79,6 +80,7 @@ class Trial:
         for name, task in made.scenario.tasks.items():
             self.shapes[made.shapes[name]] += 1
             self.goals.update(made.goals[name])
+            self.branches.update(made.branches[name])
             self.trapped += bool(made.authored[name])
             self.traps.update(f"{goal}: {trap}" for goal, trap in made.authored[name])
             self.instructions.append(f"{made.scenario.name}.{name} ({len(task.solution)}): {task.instruction}")
@@ -97,12 +99,13 @@ class Trial:
 
     @property
     def unseen(self) -> list[str]:
-        """Goals and traps that no seed has shown. After 50 seeds there should be none."""
+        """Goals, branches and traps that no seed has shown. After 50 seeds there should be none."""
         found = []
         for goal in self.blueprint.whole().goals.values():
             if not self.goals[goal.name]:
                 found.append(f"the goal {goal.name}")
                 continue
+            found += [f"the branch {branch}" for branch in branches(goal) if not self.branches[branch]]
             found += [
                 f"the trap {trap} of {goal.name}" for trap in goal.near_misses if not self.traps[f"{goal.name}: {trap}"]
             ]
