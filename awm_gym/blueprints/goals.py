@@ -33,6 +33,7 @@ _FRAMES = (
     "I'd like you to {c}.",
 )
 _OPENERS = ("This is {}.", "{} here.", "Hello, my name is {}.", "Hi, {} speaking.", "It's {}.", "{} on the line.")
+_FIRMS = ("This is {}.", "{} here.", "Hello from {}.", "Hi, this is {}.", "{} on the line.")
 _JOINS = (
     "{A}, and then {b}.",
     "{A}. Once that is done, {b}.",
@@ -305,7 +306,9 @@ class Writer:
             if name is None:
                 return None
             voice = Voice(speaker=name)
-            opener = self.stream.pick(self._openers).replace("{}", str(name)) + " "
+            opener = (
+                self.stream.pick(self._openers if self._person(str(name)) else _FIRMS).replace("{}", str(name)) + " "
+            )
         if voice.speaker is not None and bound.it is not None and bound.it.entity.owners and bound.it.owner is None:
             return None  # what is mine is called mine
         text = self.worded(bound, pattern, voice)
@@ -318,6 +321,12 @@ class Writer:
                 if bound.it and bound.it.owner is not None and text.count(str(bound.it.owner)) > 1:
                     return None
         return opener + text
+
+    def _person(self, name: str) -> bool:
+        """Whether a name is a person's, and not a firm's."""
+        first, _, last = name.partition(" ")
+        words = self.scene.grammar.vocabulary
+        return first in words["first_names"] and last in words["last_names"]
 
     def _framed(self, text: str) -> str:
         frame = self.stream.pick(self._frames)
