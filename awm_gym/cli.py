@@ -26,7 +26,7 @@ from awm_gym.arguments import describe
 from awm_gym.blueprints import store, trial
 from awm_gym.blueprints.engine import MAX_SEED
 from awm_gym.episode import Episode, written
-from awm_gym.errors import AwmError, UsageError, printable, unknown
+from awm_gym.errors import AwmError, ScenarioError, UsageError, printable, unknown
 from awm_gym.gates.certificate import VERSION
 from awm_gym.library import MAX_EPISODE_STEPS, names, open_scenario, uncertified
 from awm_gym.scenario import Scenario, Task
@@ -91,16 +91,29 @@ def _table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str 
 
 @app.command("list")
 def list_scenarios(as_json: Json = False) -> None:
-    """List the scenarios of the library."""
+    """List the scenarios of the library, and the blueprints that make more."""
     rows = [_figures(open_scenario(name)) for name in names()]
+    grammars = [(name, _summary(name)) for name in store.names()]
     if as_json:
-        _print_json(rows)
+        _print_json([*rows, *({"blueprint": name, "summary": summary} for name, summary in grammars)])
         return
     shown = [(f"awm/{r['name']}", r["title"], r["tables"], r["rows"], r["tools"], r["tasks"]) for r in rows]
     console = Console()
     console.print(_table(("id", "title", "tables", "rows", "tools", "tasks"), shown))
+    if grammars:
+        console.print()
+        made = [(f"awm/{name}-0, -1, -2 ...", summary) for name, summary in grammars]
+        console.print(_table(("ids of a blueprint", "what it makes"), made))
     for name, problem in uncertified().items():
         console.print(Text(f"{name} is not registered: {problem}; see awm-gym check {name}", style="yellow"))
+
+
+def _summary(blueprint: str) -> str:
+    """What a blueprint makes, or why it makes nothing."""
+    try:
+        return store.blueprint(blueprint).head.summary
+    except ScenarioError as error:
+        return f"malformed: {error}"
 
 
 def _figures(scenario: Scenario) -> dict[str, Any]:

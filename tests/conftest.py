@@ -233,6 +233,19 @@ def _edit(texts, edits):
     return texts
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--slow", action="store_true", help="also run the slow tier: all gates on 100 seeds of a blueprint"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--slow"):
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="the slow tier runs with --slow"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory):
     """Keep what tests make out of the user's own folders; other processes inherit it."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from awm_gym.blueprints import store
 from awm_gym.library import names
 
 ROOT = Path(__file__).parent.parent
@@ -27,7 +28,9 @@ def test_list_shows_every_scenario_of_the_library():
     assert shown.stderr == ""
     for name in names():
         assert f"awm/{name}" in shown.stdout
-    figures = {row["name"]: row for row in json.loads(run("list", "--json").stdout)}
+    listed = json.loads(run("list", "--json").stdout)
+    figures = {row["name"]: row for row in listed if "name" in row}
+    assert [row["blueprint"] for row in listed if "blueprint" in row] == list(store.names())
     assert set(figures) == set(names())
     assert (figures["parcel_lockers"]["tools"], figures["parcel_lockers"]["tasks"]) == (5, 4)
 

@@ -13,7 +13,7 @@ from awm_gym.blueprints.chance import Stream
 from awm_gym.blueprints.format import Grammar, Group
 from awm_gym.database import MAX_STEPS, Phase, Template, set_clock
 from awm_gym.errors import ScenarioError, shown, unknown
-from awm_gym.sql import literal, quote
+from awm_gym.sql import IDENTIFIER, literal, parameters, quote
 
 MAX_GENERATED = 5_000  # rows of one group
 _CHUNK = 60_000  # characters of one INSERT statement
@@ -37,6 +37,8 @@ class Filler:
     def __init__(self, grammar: Grammar, template: Template, now: datetime, stream: Stream) -> None:
         self.grammar, self.template, self.now, self.stream = grammar, template, now, stream
         self.people: set[str] = set()
+        views = template.db.execute("SELECT name FROM sqlite_schema WHERE type = 'view'")
+        self.views = {str(row[0]) for row in views}
         self.dropped: dict[str, int] = {}  # group -> rows that were given up
 
     def fill(self) -> None:
@@ -139,6 +141,9 @@ class _RowMaker:
     def __init__(self, filler: Filler, group: Group, stream: Stream) -> None:
         self.filler, self.group, self.stream = filler, group, stream
         self.vocabulary = filler.grammar.vocabulary
+        self.settled: dict[
+            str, list[dict[str, Any]]
+        ] = {}  # rows of queries that do not change while the group is filled
         self.bags: dict[str, list[Any]] = {}
         self.counters: dict[str, int] = {}
 
@@ -251,13 +256,23 @@ class _RowMaker:
         return f"{day.isoformat()}T{minute // 60:02}:{minute % 60:02}:00"
 
     def _ref(self, spec: Mapping[str, Any], row: dict[str, Any], column: str) -> Any:
-        rows = self.filler.run(self.group, column, spec["ref"], _plain(row))
+        sql = spec["ref"]
+        rows = self.settled.get(sql)
+        if rows is None:
+            rows = self.filler.run(self.group, column, sql, _plain(row))
+            if self._settled(sql):
+                self.settled[sql] = rows
         if not rows:
             return None
         found = self.stream.pick(rows)
         value, *_ = found.values()
         row.update({name: cell for name, cell in found.items() if name.startswith("_")})
         return value
+
+    def _settled(self, sql: str) -> bool:
+        """Whether a query answers the same for every row of the group: it binds nothing and reads no rows of its."""
+        own = {self.group.table or self.group.name, *self.filler.views}
+        return not parameters(sql) and not own & set(IDENTIFIER.findall(sql))
 
     def _sql(self, spec: Mapping[str, Any], row: dict[str, Any], column: str) -> Any:
         return self.filler.run(self.group, column, f"SELECT {spec['sql']} AS value", _plain(row))[0]["value"]
