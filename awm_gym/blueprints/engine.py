@@ -25,6 +25,8 @@ from awm_gym.world import World, share_compiled
 
 MAX_SEED = 2**31 - 1
 _CANDIDATES = 10  # ways to bind a goal that are tried for one task
+_TRIED = 12  # plans of one family that are tried for one task
+_TIRED = 20  # how much less likely a goal is asked again
 _CHAINED = 40  # chains of three goals that are considered
 _SPARE = 3  # further ways tried for one that keeps all its traps
 _FAMILIES = (
@@ -225,6 +227,7 @@ class _Maker:
     # Tasks ------------------------------------------------------------------------------------------------------------
 
     def _make_tasks(self) -> None:
+        self.world.start_from(None)  # the examples of tools have left it elsewhere
         plans = self._plans()
         order = self.stream.fork("order")
         wanted = self.grammar.head.tasks
@@ -289,13 +292,21 @@ class _Maker:
         return self.grammar.entities[goal.on or ""]
 
     def _from_family(self, plans: Mapping[str, list[Plan]], family: str, stream: Stream) -> bool:
-        mixed = stream.shuffled(plans[family])
-        mixed.sort(key=lambda plan: self._weight(plan))
-        return any(self._try(plan, stream) for plan in mixed[:12])
+        left = list(plans[family])
+        weights = [self._weight(plan) for plan in left]
+        for _ in range(min(_TRIED, len(left))):
+            place = stream.weighted(range(len(left)), weights)
+            if self._try(left.pop(place), stream):
+                return True
+            weights.pop(place)
+        return False
 
     def _weight(self, plan: Plan) -> float:
-        """How much a plan's goals were used: what was asked seldom comes first."""
-        return sum(self.used[name] / self.grammar.goals[name].weight for name in plan.goals)
+        """How likely a plan is drawn: by its goals' weights, and less if they were asked in this scenario already."""
+        weight = 1.0
+        for name in plan.goals:
+            weight *= self.grammar.goals[name].weight / (1 + _TIRED * self.used[name])
+        return weight
 
     def _try(self, plan: Plan, stream: Stream) -> bool:
         best: tuple[Proof, tuple[Bound, ...]] | None = None

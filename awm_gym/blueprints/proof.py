@@ -481,12 +481,24 @@ class Prover:
                     yield name, bound, (row,)
         if not bound.goal.choose:
             for values in bound.spare[:MAX_NEIGHBOURS]:
-                yield "other_values", bound.drawing(values), None
+                if (other := self._drawing(bound, values)) is not None:
+                    yield "other_values", other, None
         for name, (chosen, rest) in bound.chosen.items():
             for row in rest[:2]:
                 yield f"second_{name}", bound.choosing(name, (row,)), None
             if len(chosen) > 1:
                 yield f"missed_{name}", bound.choosing(name, chosen[:-1]), None
+
+    def _drawing(self, bound: Bound, values: Row) -> Bound | None:
+        """The goal with other drawn values, its slots redirected; None if one of them would name nothing."""
+        slots = dict(bound.slots)
+        for name, slot in bound.slots.items():
+            things = self.scene.things(slot.entity.name)
+            place = things.place.get(values.get(name))
+            if place is None:
+                return None
+            slots[name] = replace(slot, ids=(values[name],), rows=(things.rows[place],))
+        return replace(bound.drawing(values), slots=slots)
 
     def _others(self, bound: Bound) -> list[Row]:
         """What the things of a goal could be mistaken for; failing that, any others."""

@@ -339,6 +339,7 @@ def choices_are_grounded(prover: Prover) -> Iterator[str]:
         sources = Sources(task.instruction, prover.scenario.now)
         calls = _tool_calls(task)
         asked = [value for call in calls for value in call.arguments.values()]
+        given = _given_to_writes(prover, calls)
         for index, call in enumerate(calls):
             for name, value in call.arguments.items():
                 reference = prover.reference(prover.scenario.tools[call.name], name)
@@ -347,10 +348,10 @@ def choices_are_grounded(prover: Prover) -> Iterator[str]:
                     others = _as_good(prover, task, seen, key, sources)
                     if others and _looked_into(prover, run, key, task):
                         continue
-                    if not prover.writes(call.name):
-                        others = [other for other in others if other not in asked]
-                    else:
+                    if prover.writes(call.name) or (reference, key) in given:
                         others = [other for other in others if _playable(prover, task, reference, key, other)]
+                    else:
+                        others = [other for other in others if other not in asked]
                     if others:
                         yield f"{task.name}: {call.name}: nothing says why {name} is {key!r} and not {others[0]!r}"
 
@@ -375,7 +376,7 @@ def _as_good(
         asked = {item for call in _tool_calls(task) for value in call.arguments.values() for item in _items(value)}
         mine = [row for row in rows if row.get(column) in asked]
         others = [row for row in left if row.get(column) not in asked]
-        if any(_apart(mine, others, name) for name in chosen if name != column):
+        if len(mine) > 1 and any(_apart(mine, others, name) for name in chosen if name != column):
             return []
     if _SUPERLATIVE.search(folded(task.instruction)):
         compiled = prover.tools[call.name]
@@ -383,6 +384,18 @@ def _as_good(
         by = re.sub(r"\s+(ASC|DESC)$", "", terms[0], flags=re.I).split(".")[-1] if terms else column
         left = [row for row in left if row.get(by) == chosen.get(by)]
     return list(dict.fromkeys(row[column] for row in left if row.get(column) is not None))[:_MOST_OTHERS]
+
+
+def _given_to_writes(prover: Prover, calls: list[ToolCall]) -> set[tuple[Any, Any]]:
+    """Keys that writing calls are given, each with what it refers to."""
+    return {
+        (prover.reference(prover.scenario.tools[call.name], name), item)
+        for call in calls
+        if prover.writes(call.name)
+        for name, value in call.arguments.items()
+        for item in _items(value)
+        if not isinstance(item, dict)
+    }
 
 
 def _items(value: Any) -> list[Any]:
