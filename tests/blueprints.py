@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from awm_gym.blueprints.format import FILES, Blueprint
+from awm_gym.blueprints.folder import FILES, Blueprint
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 

@@ -13,8 +13,9 @@ from blueprints import bike_hire
 
 from awm_gym.blueprints.chance import Stream
 from awm_gym.blueprints.engine import MAX_SEED, generate
-from awm_gym.blueprints.format import Blueprint
-from awm_gym.blueprints.things import Scene, Voice
+from awm_gym.blueprints.folder import Blueprint
+from awm_gym.blueprints.phrases import Voice
+from awm_gym.blueprints.things import Scene
 from awm_gym.blueprints.trial import Trial
 from awm_gym.errors import ScenarioError, UsageError
 from awm_gym.gates import certify
@@ -56,7 +57,7 @@ def test_the_same_seed_gives_the_same_bytes_in_any_order_and_any_process(bluepri
     assert again == {seed: one.scenario.fingerprint for seed, one in made.items()}
     assert len(set(again.values())) == len(SEEDS)
     program = (
-        "import sys; from awm_gym.blueprints.engine import generate; from awm_gym.blueprints.format import Blueprint;"
+        "import sys; from awm_gym.blueprints.engine import generate; from awm_gym.blueprints.folder import Blueprint;"
         "print(generate(Blueprint(sys.argv[1]), 3).scenario.fingerprint)"
     )
     for hash_seed in ("1", "77"):

@@ -10,7 +10,8 @@ from typing import Any
 import apsw
 
 from awm_gym.blueprints.chance import Stream
-from awm_gym.blueprints.format import Grammar, Group
+from awm_gym.blueprints.folder import Grammar
+from awm_gym.blueprints.format import Group
 from awm_gym.database import MAX_STEPS, Phase, Template, set_clock
 from awm_gym.errors import ScenarioError, shown, unknown
 from awm_gym.sql import IDENTIFIER, literal, parameters, quote

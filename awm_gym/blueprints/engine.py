@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from awm_gym.blueprints.chance import Stream
 from awm_gym.blueprints.data import Filler, dump
-from awm_gym.blueprints.format import Blueprint, Conditional, Goal, Grammar, Pair
-from awm_gym.blueprints.goals import Binder, Bound, Writer, operators
-from awm_gym.blueprints.proof import Proof, Prover, Rejected
-from awm_gym.blueprints.things import Description, Scene
+from awm_gym.blueprints.folder import Blueprint, Grammar
+from awm_gym.blueprints.format import Goal
+from awm_gym.blueprints.goals import Bound
+from awm_gym.blueprints.plans import FAMILIES, Plan, Planner
+from awm_gym.blueprints.play import Rejected
+from awm_gym.blueprints.proof import Proof, Prover
+from awm_gym.blueprints.things import Scene
 from awm_gym.database import Template
 from awm_gym.difficulty import Difficulty, measured
 from awm_gym.errors import ScenarioError, UsageError
@@ -27,36 +29,8 @@ MAX_SEED = 2**31 - 1
 _CANDIDATES = 10  # ways to bind a goal that are tried for one task
 _TRIED = 12  # plans of one family that are tried for one task
 _TIRED = 20  # how much less likely a goal is asked again
-_CHAINED = 40  # chains of three goals that are considered
+
 _SPARE = 3  # further ways tried for one that keeps all its traps
-_FAMILIES = (
-    "own",
-    "most",
-    "set",
-    "join",
-    "every",
-    "the",
-    "infeasible",
-    "own",
-    "ask",
-    "second",
-    "chain",
-    "conditional",
-)
-
-
-class Plan(NamedTuple):
-    """A goal and what is to pick its things; or two goals; or a condition."""
-
-    family: str
-    goals: tuple[str, ...]
-    operator: str = ""
-    rule: Conditional | Pair | None = None
-
-    @property
-    def shape(self) -> str:
-        """What kind of task this makes."""
-        return " + ".join(self.goals) + f" {self.operator or self.family}"
 
 
 @dataclass
@@ -170,6 +144,7 @@ class _Maker:
         self.grammar, self.world, self.stream, self.made = grammar, world, stream, made
         self.scene = Scene(grammar, world)
         self.prover = Prover(self.scene)
+        self.planner = Planner(self.scene, stream, made.rejected)
         self.used: Counter[str] = Counter()
         self.tasks: dict[str, Task] = {}
 
@@ -228,68 +203,18 @@ class _Maker:
 
     def _make_tasks(self) -> None:
         self.world.start_from(None)  # the examples of tools have left it elsewhere
-        plans = self._plans()
+        plans = self.planner.plans()
         order = self.stream.fork("order")
         wanted = self.grammar.head.tasks
-        families = [_FAMILIES[place % len(_FAMILIES)] for place in range(wanted)]
+        families = [FAMILIES[place % len(FAMILIES)] for place in range(wanted)]
         for number, family in enumerate(families):
             stream = self.stream.fork("task", number)
             if not self._from_family(plans, family, stream):
-                others = [other for other in dict.fromkeys(_FAMILIES) if other != family]
+                others = [other for other in dict.fromkeys(FAMILIES) if other != family]
                 if not any(self._from_family(plans, other, stream) for other in stream.shuffled(others)):
                     self._fault(f"goals.toml: only {len(self.tasks)} of {wanted} tasks could be made")
                     return
         self.tasks = {name: self.tasks[name] for name in order.shuffled(list(self.tasks))}
-
-    def _plans(self) -> dict[str, list[Plan]]:
-        plans: dict[str, list[Plan]] = {family: [] for family in _FAMILIES}
-        for goal in self.grammar.goals.values():
-            things = self.scene.things(goal.on) if goal.on is not None else None
-            for operator in operators(goal, things):
-                kind = operator.partition(" ")[0]
-                family = {"plain": "own", "most": "most", "second": "second"}.get(kind, kind)
-                if goal.ask and family in ("the", "own"):
-                    family = "ask"
-                elif family == "the" and (goal.draw or goal.choose or len(goal.calls) > 1):
-                    plans["own"].append(Plan("own", (goal.name,), operator))
-                plans[family].append(Plan(family, (goal.name,), operator))
-        plans["join"] = [Plan("join", (pair.first, pair.then), rule=pair) for pair in self.grammar.pairs]
-        joins = self._joins()
-        plans["join"] += joins
-        plans["chain"] = self._chains(joins)
-        plans["conditional"] = [
-            Plan("conditional", (rule.then, rule.otherwise), f"if {rule.test}", rule)
-            for rule in self.grammar.conditionals
-        ]
-        return plans
-
-    def _joins(self) -> list[Plan]:
-        """Goals about things of one owner. Those about one thing need a pair of the author's: not all make sense."""
-        goals = [goal for goal in self.grammar.goals.values() if goal.joins and goal.on is not None]
-        found = []
-        for first in goals:
-            for second in goals:
-                if not first.do or first is second or not (second.do or (second.ask and second.over == "thing")):
-                    continue
-                shared = set(self._entity(first).owners) & set(self._entity(second).owners)
-                if shared:
-                    found.append(Plan("join", (first.name, second.name)))
-        return found
-
-    def _chains(self, joins: Sequence[Plan]) -> list[Plan]:
-        """Three goals about things of one owner: a sample, for there are many."""
-        follows: dict[str, list[str]] = {}
-        for first, second in (plan.goals for plan in joins):
-            follows.setdefault(first, []).append(second)
-        stream, found = self.stream.fork("chains"), []
-        for first, second in stream.shuffled([plan.goals for plan in joins])[:_CHAINED]:
-            ends = [third for third in follows.get(first, ()) if third not in (first, second)]
-            if ends and not self.grammar.goals[second].ask:
-                found.append(Plan("chain", (first, second, stream.pick(ends))))
-        return found
-
-    def _entity(self, goal: Goal) -> Any:
-        return self.grammar.entities[goal.on or ""]
 
     def _from_family(self, plans: Mapping[str, list[Plan]], family: str, stream: Stream) -> bool:
         left = list(plans[family])
@@ -311,7 +236,7 @@ class _Maker:
     def _try(self, plan: Plan, stream: Stream) -> bool:
         best: tuple[Proof, tuple[Bound, ...]] | None = None
         tried = 0
-        for instruction, bounds, wrong in self._candidates(plan, stream):
+        for instruction, bounds, wrong in self.planner.candidates(plan, stream):
             tried += 1
             if tried > (_CANDIDATES if best is None else _SPARE):
                 break
@@ -323,7 +248,7 @@ class _Maker:
             if self._known(proof.task):
                 continue
             if best is None or len(proof.lost) < len(best[0].lost):
-                best, tried = (proof, tuple(bounds)), 0
+                best, tried = (proof, bounds), 0
             if not proof.lost:
                 break
         if best is None:
@@ -366,125 +291,6 @@ class _Maker:
             name, number = f"{words}_{number}", number + 1
         return name
 
-    def _candidates(self, plan: Plan, stream: Stream) -> Iterator[tuple[str, list[Bound], list[Bound]]]:
-        """Words, bound goals, and goals that would be wrong in their place."""
-        self.world.start_from(None)
-        if plan.family == "join":
-            yield from self._joined(plan, stream)
-        elif plan.family == "chain":
-            yield from self._chained(plan, stream)
-        elif plan.family == "conditional":
-            yield from self._conditional(plan, stream)
-        else:
-            goal = self.grammar.goals[plan.goals[0]]
-            writer = Writer(self.scene, stream)
-            for bound in Binder(self.scene, stream).bound(goal, plan.operator):
-                text = writer.instruction(bound)
-                if text is not None:
-                    yield text, [bound], []
-                self.world.start_from(None)
-
-    def _joined(self, plan: Plan, stream: Stream) -> Iterator[tuple[str, list[Bound], list[Bound]]]:
-        first, second = (self.grammar.goals[name] for name in plan.goals)
-        pair = plan.rule if isinstance(plan.rule, Pair) else None
-        writer = Writer(self.scene, stream)
-        binder = Binder(self.scene, stream)
-        for bound in binder.bound(first, "the" if first.on else "plain", owned=pair is None):
-            if not self._played(plan, [bound]):
-                continue
-            later = self.scene.moment()
-            for shared, other in self._seconds(bound, second, later, stream, pair):
-                text = writer.joined(bound, other, shared, pair.join if pair else ())
-                if text is not None:
-                    yield text, [bound, other], []
-                    break
-            self.world.start_from(None)
-
-    def _played(self, plan: Plan, bounds: Sequence[Bound]) -> bool:
-        """Play goals from the start, without lookups; the world is left as they leave it."""
-        self.prover.player.start(None)
-        try:
-            for bound in bounds:
-                self.prover.player.perform(bound, lookups=False)
-        except Rejected:
-            return False
-        if error := self.prover.player.played.error:
-            self.made.rejected[f"{plan.shape}: {error}"] += 1
-        return not error
-
-    def _chained(self, plan: Plan, stream: Stream) -> Iterator[tuple[str, list[Bound], list[Bound]]]:
-        first, *rest = (self.grammar.goals[name] for name in plan.goals)
-        writer = Writer(self.scene, stream)
-        for bound in itertools.islice(Binder(self.scene, stream).bound(first, "the", owned=True), _CANDIDATES):
-            bounds = [bound]
-            for goal in rest:
-                if not self._played(plan, bounds):
-                    break
-                known = {one.it.ids for one in bounds if one.it is not None}
-                others = (other for _, other in self._seconds(bound, goal, self.scene.moment(), stream, None))
-                other = next((other for other in others if other.it is not None and other.it.ids not in known), None)
-                if other is None:
-                    break
-                bounds.append(other)
-            text = writer.chained(bounds) if len(bounds) == len(plan.goals) else None
-            if text is not None:
-                yield text, bounds, []
-            self.world.start_from(None)
-
-    def _seconds(
-        self, first: Bound, goal: Goal, later: Scene, stream: Stream, pair: Pair | None
-    ) -> Iterator[tuple[str, Bound]]:
-        """Ways to bind a second goal, in the state that the first one leaves."""
-        binder = Binder(later, stream)
-        if first.it is None or goal.on is None:
-            for bound in binder.bound(goal, "the" if goal.on else "plain"):
-                yield "", bound
-            return
-        things = later.things(goal.on)
-        where = things.where(goal.where)
-        if goal.on == first.it.entity.name:
-            place = things.place.get(first.it.ids[0])
-            if pair is not None and place is not None and where >> place & 1 and not goal.ask:
-                fresh = replace(first.it, rows=(things.rows[place],))
-                for bound in binder.about(goal, fresh):
-                    yield "thing", bound
-        column = first.it.column
-        if column and column in things.entity.owners and first.it.owner is not None:
-            same = next(
-                (things.alike(p, [column]) for p, row in enumerate(things.rows) if row[column] == first.it.owner), 0
-            )
-            for bound in itertools.islice(binder.bound(goal, "the", same, owned=True), 4):
-                if bound.it is not None and bound.it.column == column and bound.it.ids != first.it.ids:
-                    yield "owner", bound
-        elif pair is not None:
-            for bound in binder.bound(goal, "the"):
-                yield "", bound
-
-    def _conditional(self, plan: Plan, stream: Stream) -> Iterator[tuple[str, list[Bound], list[Bound]]]:
-        rule = plan.rule
-        assert isinstance(rule, Conditional)
-        then, otherwise = (self.grammar.goals[name] for name in plan.goals)
-        things = self.scene.things(rule.on)
-        test = things.where(things.entity.adjectives[rule.test].where)
-        yes, no = test & things.where(then.where), ~test & things.where(otherwise.where)
-        if stream.chance(0.5):
-            places = [*stream.shuffled(things.members(yes)), *stream.shuffled(things.members(no))]
-        else:
-            places = [*stream.shuffled(things.members(no)), *stream.shuffled(things.members(yes))]
-        writer, binder = Writer(self.scene, stream), Binder(self.scene, stream)
-        for place in places:
-            it = things.described(things.rows[place]["id"], stream)
-            if it is None or _tells(it, rule.test):
-                continue
-            one, other = next(binder.about(then, it), None), next(binder.about(otherwise, it), None)
-            if one is None or other is None:
-                continue
-            text = writer.conditional(one, other, rule.test)
-            if text is not None:
-                right, wrong = (one, other) if test >> place & 1 else (other, one)
-                yield text, [right], [wrong]
-            self.world.start_from(None)
-
 
 def branches(goal: Goal) -> list[str]:
     """The branches of a goal: each value that calls depend on, and its contrary; each obstacle."""
@@ -499,8 +305,3 @@ def _takes(bound: Bound, branch: str) -> bool:
     if name.startswith("infeasible "):
         return bound.operator == name
     return bool(bound.values.get(name.removeprefix("not "))) is not name.startswith("not ")
-
-
-def _tells(it: Description, adjective: str) -> bool:
-    """Whether a phrase gives away what is to be looked up."""
-    return adjective.replace("_", " ") in it.before

@@ -16,8 +16,8 @@ import apsw
 
 from awm_gym import places
 from awm_gym.blueprints.engine import MAX_SEED, generate
-from awm_gym.blueprints.format import FILES as BLUEPRINT_FILES
-from awm_gym.blueprints.format import Blueprint
+from awm_gym.blueprints.folder import FILES as BLUEPRINT_FILES
+from awm_gym.blueprints.folder import Blueprint
 from awm_gym.errors import ScenarioError, UsageError, unknown
 from awm_gym.files import digest, parse, read, save
 from awm_gym.scenario import Scenario

@@ -1,4 +1,4 @@
-"""Things and the words for them: noun phrases made from an entity's parts, and proved to single out what they mean.
+"""Things and the words for them: phrases are made from an entity's parts, and proved to single out what they mean.
 
 A phrase is a conjunction: an owner, adjectives, qualifiers, flags, a threshold. Each part knows the rows it is true
 of, as a set of bits; a phrase means the rows in all of them. A superlative orders them, and is used only without a tie.
@@ -7,106 +7,21 @@ of, as a set of bits; a phrase means the rows in all of them. A superlative orde
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from awm_gym.blueprints.chance import Stream
-from awm_gym.blueprints.format import Entity, Grammar
+from awm_gym.blueprints.folder import Grammar
+from awm_gym.blueprints.format import Entity
+from awm_gym.blueprints.phrases import PLACE, Description, Part, Row, fill
 from awm_gym.errors import ScenarioError, unknown
-from awm_gym.speech import say
 from awm_gym.sql import quote
 from awm_gym.world import World
 
-_PLACE = re.compile(r"\{(\w+)(?:\.(\w+))?(?:\|([\w']+))?\}")
 _MOST_AFTER = 2  # qualifiers and flags of one phrase
 _NTH = ("", "", "second ", "third ", "fourth ", "fifth ")
 _THRESHOLDS = 6  # tried for a set
-
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Voice:
-    """Who speaks, and who was just named: "Ana Silva's" is then "my", or "their"."""
-
-    speaker: Any = None
-    named: Any = None
-
-    def possessive(self, owner: Any) -> str:
-        """An owner before the owned."""
-        if owner == self.speaker and owner is not None:
-            return "my"
-        if owner == self.named and owner is not None:
-            return "their"
-        return say(str(owner), "'s", datetime.min)
-
-
-class Part(NamedTuple):
-    """A part of a noun phrase: its kind and name, how it is said, what it tells, and the rows it is true of."""
-
-    kind: str
-    name: str
-    text: str
-    said: frozenset[str]
-    rows: int
-
-
-@dataclass(frozen=True)
-class Description:
-    """A noun phrase and what it means.
-
-    Attributes:
-        entity: the kind of thing.
-        ids: the keys of what is meant, in the order of the rank, or of the keys.
-        rows: their rows.
-        said: columns whose value the phrase tells.
-        owner: the value of the owner's column, if one is named.
-        others: keys of what the phrase could be mistaken for: the runner-up, rows that fit all parts but one.
-        shape: what kind of phrase it is: the names of its parts.
-        whole: whether finding it takes the whole list: sets and superlatives.
-        column: the owner's column.
-    """
-
-    entity: Entity
-    ids: tuple[Any, ...]
-    rows: tuple[Row, ...]
-    said: frozenset[str]
-    owner: Any
-    others: tuple[Any, ...]
-    shape: str
-    whole: bool = False
-    column: str = ""
-    name: str = ""
-    rank: str = ""
-    before: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    def one(self, voice: Voice) -> str:
-        """The thing: "Ana Silva's oldest unpaid invoice"."""
-        if self.name:
-            return self.name
-        return " ".join([self._determiner(voice, "the"), *self._middle(self.entity.one), *self.after])
-
-    def each(self, voice: Voice) -> str:
-        """The things, one by one: "every unpaid invoice", "each of Ana Silva's unpaid invoices"."""
-        if self.owner is None:
-            return " ".join(["every", *self._middle(self.entity.one), *self.after])
-        return " ".join(["each of", voice.possessive(self.owner), *self._middle(self.entity.many), *self.after])
-
-    def all(self, voice: Voice) -> str:
-        """The things together: "Ana Silva's unpaid invoices"."""
-        return " ".join([self._determiner(voice, "the"), *self._middle(self.entity.many), *self.after])
-
-    def _determiner(self, voice: Voice, article: str) -> str:
-        return article if self.owner is None else voice.possessive(self.owner)
-
-    def _middle(self, noun: str) -> list[str]:
-        return [*([self.rank] if self.rank else []), *self.before, noun]
 
 
 class Things:
@@ -173,7 +88,7 @@ class Things:
 
     def _part(self, kind: str, name: str, pattern: str, place: int) -> Part | None:
         """A part that tells values of a row; None if one of them is missing."""
-        columns = list(dict.fromkeys(match[1] for match in _PLACE.finditer(pattern)))
+        columns = list(dict.fromkeys(match[1] for match in PLACE.finditer(pattern)))
         row = self.rows[place]
         if any(self._cell(row, column) in (None, "") for column in columns):
             return None
@@ -442,25 +357,3 @@ class Scene:
         rows, names = self.world.query_with_names(sql.rstrip().rstrip(";"), bindings, place)
         rows = sorted(rows, key=lambda row: [(type(cell).__name__, cell if cell is not None else 0) for cell in row])
         return [dict(zip(names, row, strict=True)) for row in rows]
-
-
-def fill(pattern: str, values: Row, now: datetime, currency: str) -> str:
-    """A text with its {places} said.
-
-    Raises:
-        ScenarioError: a place has no value.
-    """
-
-    def told(match: re.Match[str]) -> str:
-        name, key, how = match[1], match[2], match[3] or ""
-        value = values.get(name)
-        if key is not None and isinstance(value, Mapping):
-            value = value.get(key)
-        if value is None:
-            raise ScenarioError(f"{match[0]}: " + unknown("value", f"{name}.{key}" if key else name, values))
-        try:
-            return say(value, how, now, currency)
-        except ValueError as error:
-            raise ScenarioError(f"{match[0]}: {error}") from None
-
-    return _PLACE.sub(told, pattern)

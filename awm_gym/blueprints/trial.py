@@ -10,7 +10,7 @@ from typing import Any
 
 from awm_gym.blueprints.chance import Stream
 from awm_gym.blueprints.engine import Made, branches, generate
-from awm_gym.blueprints.format import Blueprint
+from awm_gym.blueprints.folder import Blueprint
 from awm_gym.difficulty import Difficulty
 from awm_gym.errors import ScenarioError
 from awm_gym.gates import certify

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from awm_gym.blueprints.engine import Made, generate
-from awm_gym.blueprints.format import Blueprint
+from awm_gym.blueprints.folder import Blueprint
 from awm_gym.errors import ScenarioError
 from awm_gym.synth.draft import Draft, Stage
 
