@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -467,3 +468,45 @@ def test_the_blueprints_of_the_library_are_named_by_their_folders():
         assert {path.name for path in folder.iterdir()} == {
             "blueprint.toml", "schema.sql", "invariants.sql", "tables.toml", "entities.toml", "tools.toml", "goals.toml"
         }  # fmt: skip
+
+
+JUNK = ["", "0", "-1", "[]", "{}", "true", "1e400", "99999999999999999999", '"{nothing}"', '":nothing"', "[1, 'a']"]
+JUNK += ["{ int = [5, 1] }", "{ choice = [] }", '""', "3.5", '"{it}"', "'SELECT 1'", '["id"]', "'DROP TABLE hire'"]
+
+
+def broken(text, rng):
+    """A file with one thing wrong: a line lost or doubled, a value replaced, a word exchanged, characters lost."""
+    lines = text.split("\n")
+    place, way = rng.randrange(1, len(lines)), rng.randrange(5)
+    values = list(re.finditer(r"= (\"[^\"]*\"|\d+|\[[^\]]*\]|\{[^}]*\})", text))
+    if way == 0:
+        return "\n".join(lines[:place] + lines[place + 1 :])
+    if way == 1:
+        return "\n".join([*lines[:place], lines[rng.randrange(1, len(lines))], *lines[place:]])
+    if way == 2 and values:
+        value = rng.choice(values)
+        return text[: value.start(1)] + rng.choice(JUNK) + text[value.end(1) :]
+    if way == 3:
+        one, other = (rng.choice(list(re.finditer(r"\w+", text))[3:]) for _ in range(2))
+        return text[: one.start()] + other.group() + text[one.end() :]
+    at = rng.randrange(len(text))
+    return text[:at] + text[at + rng.randrange(1, 4) :]
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_whatever_is_broken_is_told_and_never_a_traceback(tmp_path, block):
+    rng, outcomes = random.Random(block), Counter()
+    folder = bike_hire(tmp_path).folder
+    files = {path.name: path.read_text("utf-8") for path in folder.iterdir()}
+    for _ in range(40):
+        name = rng.choice(sorted(files))
+        (folder / name).write_text(broken(files[name], rng), "utf-8")
+        try:
+            generate(Blueprint(folder), rng.randrange(3))
+            outcomes["made"] += 1
+        except ScenarioError as error:
+            assert error.scenario
+            outcomes["told"] += 1
+        (folder / name).write_text(files[name], "utf-8")
+    assert outcomes["told"] >= 10
+    assert outcomes["made"] >= 5

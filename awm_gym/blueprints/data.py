@@ -95,24 +95,31 @@ class Filler:
                 if "UNIQUE" in str(error) or "CHECK" in str(error) or "PRIMARY KEY" in str(error):
                     continue
                 raise self.error(f"{error}, in the row {shown(plain, 300)}", group, "columns") from error
-            except apsw.Error as error:
+            except (apsw.Error, OverflowError, TypeError) as error:
                 raise self.error(f"{error}, in the row {shown(plain, 300)}", group, "columns") from error
             return True
         return False
 
-    def _execute(self, sql: str, bindings: Mapping[str, Any]) -> apsw.Cursor:
+    def _execute(self, sql: str, bindings: Mapping[str, Any], phase: Phase = Phase.TOOL) -> apsw.Cursor:
         guard = self.template.guard
         guard.start(MAX_STEPS)
-        guard.phase = Phase.TOOL
+        guard.phase = phase
         try:
             return self.template.db.execute(sql, bindings)
         finally:
             guard.phase = Phase.RUNTIME
 
     def run(self, group: Group, key: str, sql: str, bindings: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Rows of a query of the author's, sorted: what SQLite answers first is no matter of chance."""
+        """Rows of a query of a group's, sorted: what SQLite answers first is no matter of chance."""
+        return self._rows(sql, bindings, Phase.TOOL, "tables.toml", f"{group.name}.{key}")
+
+    def ask(self, sql: str, file: str, key: str) -> list[dict[str, Any]]:
+        """Rows of a query of the author's on what was filled, sorted."""
+        return self._rows(sql, {}, Phase.JUDGE, file, key)
+
+    def _rows(self, sql: str, bindings: Mapping[str, Any], phase: Phase, file: str, key: str) -> list[dict[str, Any]]:
         try:
-            cursor = self._execute(sql, bindings)
+            cursor = self._execute(sql, bindings, phase)
             first = cursor.fetchone()
             if first is None:
                 return []
@@ -120,11 +127,13 @@ class Filler:
             rows = sorted((first, *cursor), key=sort_key)
             return [dict(zip(names, row, strict=True)) for row in rows]
         except KeyError as error:
-            raise self.error(f"there is no value :{error.args[0]} here", group, key) from None
+            raise self.grammar.error(f"there is no value :{error.args[0]} here", file, key) from None
+        except (OverflowError, TypeError) as error:
+            raise self.grammar.error(f"{error}, in: {sql[:120]}", file, key) from None
         except apsw.Error as error:
             guard = self.template.guard
             reason = guard.denied if isinstance(error, apsw.AuthError) else str(error)
-            raise self.error(f"{reason}, in: {sql[:120]}", group, key) from error
+            raise self.grammar.error(f"{reason}, in: {sql[:120]}", file, key) from error
 
     def error(self, problem: str, group: Group, key: str) -> ScenarioError:
         """An error in a group."""
@@ -170,7 +179,10 @@ class _RowMaker:
             raise self._error(unknown("generator", next(iter(generator), ""), _KINDS), column)
         if unused := sorted(set(generator) - {kind, *_KINDS[kind]}):
             raise self._error(unknown(f"key of a generator in {kind}", unused[0], _KINDS[kind]), column)
-        return getattr(self, f"_{kind}")(generator, row, column)
+        try:
+            return getattr(self, f"_{kind}")(generator, row, column)
+        except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise self._error(f"the generator {shown(generator, 120)} cannot be run: {error!r}", column) from None
 
     def _filled(self, text: str, row: Mapping[str, Any], column: str) -> Any:
         """A text with its {places} filled; one that is a place alone keeps its type."""

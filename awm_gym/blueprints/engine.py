@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -116,25 +116,20 @@ def _populated(grammar: Grammar, name: str, now: datetime, stream: Stream) -> tu
     filler = Filler(grammar, template, now, stream)
     filler.fill()
     faults = [f"tables.toml: {group}: {count} rows were never accepted" for group, count in filler.dropped.items()]
-    for words, sql in _invariants(grammar):
-        if template.db.execute(sql).fetchall():
-            faults.append(f"invariants.sql: the data break: {words}")
-    people = sorted(template.db.execute(head.user.pick).fetchall())
-    if not people:
-        raise grammar.error("finds nobody", "blueprint.toml", "user.pick")
-    id, person = stream.fork("user").pick(people)
-    user = User(id=id, of=head.user.of, name=str(person), role=head.user.role)  # type: ignore[arg-type]
+    for invariant in invariants_in(grammar.invariants):
+        if filler.ask(invariant.sql, "invariants.sql", ""):
+            faults.append(f"invariants.sql: the data break: {invariant.words}")
+    people = filler.ask(head.user.pick, "blueprint.toml", "user.pick")
+    if not people or len(people[0]) < 2:
+        raise grammar.error("finds nobody; answer keys and names", "blueprint.toml", "user.pick")
+    id, person, *_ = stream.fork("user").pick(people).values()
+    user = User(id=id, of=head.user.of, name=str(person), role=head.user.role)
     order = [
         row[0] for row in template.db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid")
     ]
     tools = {tool: entry["tool"] for tool, entry in grammar.tools.items()}
     data = dump(template, [str(table) for table in order])
     return bare.model_copy(update={"user": user, "data": data, "tools": tools}), faults
-
-
-def _invariants(grammar: Grammar) -> Iterator[tuple[str, str]]:
-    for invariant in invariants_in(grammar.invariants):
-        yield invariant.words, invariant.sql
 
 
 class _Maker:

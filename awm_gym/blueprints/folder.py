@@ -81,6 +81,8 @@ class Grammar:
         for rank in goal.ranks or () if goal.on is not None else ():
             self._known("rank", rank, self.entities[goal.on or ""].ranks, "goals.toml", goal.name)
         for step in self._steps(goal):
+            if step.each is not None:
+                self._known("choice", step.each, goal.choose, "goals.toml", goal.name)
             if step.name is not None and step.name not in RESERVED:
                 self._known("tool", step.name, self.tools, "goals.toml", goal.name)
 
@@ -146,6 +148,9 @@ class Blueprint:
     def _read(self, flavour: str) -> dict[str, Any]:
         goals = self._toml("goals.toml", flavour)
         conditionals, pairs = goals.pop("conditionals", []), goals.pop("pairs", [])
+        for key, entries in (("conditionals", conditionals), ("pairs", pairs)):
+            if not isinstance(entries, list):
+                raise self._error(f"is a list of tables, [[{key}]], not {shown(entries)}", "goals.toml", key)
         return {
             "vocabulary": {name: tuple(words) for name, words in tomllib.loads(self._vocabulary).items()},
             "blueprint.toml": self._model(Head, self._toml("blueprint.toml", flavour), "blueprint.toml", ""),
@@ -168,6 +173,9 @@ class Blueprint:
         for name, entry in found.items():
             if not isinstance(entry, dict):
                 raise self._error(f"must be a table [{name}], not {shown(entry)}", "tools.toml", name)
+            for key in ("examples", "refuses"):
+                if not isinstance(entry.get(key, []), list):
+                    raise self._error(f"{key} is a list of queries, not {shown(entry[key])}", "tools.toml", name)
             entry["examples"] = [self._query(query, name) for query in entry.get("examples", [])]
             entry["refuses"] = [self._query(query, name) for query in entry.get("refuses", [])]
             own = {key: value for key, value in entry.items() if key not in ("part", "examples", "refuses")}

@@ -46,6 +46,14 @@ class Clock(Value):
     hours: Annotated[tuple[Minute, Minute], Strict(False)]
     weekdays: Several[Weekday] = (0, 1, 2, 3, 4)
 
+    @model_validator(mode="after")
+    def _open(self) -> Clock:
+        if self.hours[0] > self.hours[1]:
+            raise ValueError("the first hour is later than the last")
+        if not any((self.start.toordinal() + day - 1) % 7 in self.weekdays for day in range(min(self.days, 7))):
+            raise ValueError("none of the days is one of the weekdays")
+        return self
+
 
 class Person(Value):
     """Whom the agent acts for: a query for the key and name of a row of the table `of`."""
@@ -179,7 +187,7 @@ class Entity(Value):
     flags: dict[Name, Flag] = Field(default_factory=dict)
     ranks: dict[str, Sql] = Field(default_factory=dict)
     limits: dict[Name, Limit] = Field(default_factory=dict)
-    find: Several[Find]
+    find: Annotated[Several[Find], Field(min_length=1)]
 
 
 class Choose(Value):

@@ -200,6 +200,8 @@ class Binder:
             raise self.scene.grammar.error(
                 f"there is no column {by!r} in `from`", "goals.toml", f"{goal.name}.choose.{name}"
             )
+        if len({isinstance(row[by], str) for row in rows if row[by] is not None}) > 1:
+            raise self.scene.grammar.error(f"{by} holds texts and numbers", "goals.toml", f"{goal.name}.choose.{name}")
         rows = sorted((row for row in rows if row[by] is not None), key=lambda row: row[by], reverse=choose.best != by)
         values_in_order = [row[by] for row in rows[: choose.nth + 1]]
         if len(rows) < max(2, choose.nth) or len(set(values_in_order)) < len(values_in_order):

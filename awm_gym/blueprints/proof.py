@@ -16,7 +16,7 @@ from awm_gym.answers import equal, expected_from
 from awm_gym.blueprints.format import Trap
 from awm_gym.blueprints.goals import Bound
 from awm_gym.blueprints.phrases import Row
-from awm_gym.blueprints.play import CELL, Played, Player, Rejected
+from awm_gym.blueprints.play import Played, Player, Rejected
 from awm_gym.blueprints.things import Scene
 from awm_gym.errors import ScenarioError
 from awm_gym.gates.prover import links_of
@@ -194,13 +194,11 @@ class Prover:
         rows, columns = self.world.query_with_names(expect, {"answer": None}, place)
         return expected_from(answer, rows, columns)
 
-    @staticmethod
-    def _derived(bounds: Sequence[Bound]) -> dict[str, str]:
+    def _derived(self, bounds: Sequence[Bound]) -> dict[str, str]:
         found = {}
         for bound in bounds:
             for value, how in bound.goal.derived.items():
-                key = CELL.sub(lambda match, bound=bound: str(_at(bound.places, match)), value)  # type: ignore[misc]
-                found[key] = how
+                found[str(self.player.filled(value, bound.places, bound.goal))] = how
         return found
 
     @staticmethod
@@ -402,11 +400,6 @@ class Prover:
         results = [self.world.call(call) for call in task.solution[:-1]]
         if not any(result.kind for result in results) and passes(self.world, feasible, None):
             raise Rejected("the obstacle does not stop the solution")
-
-
-def _at(places: Row, match: re.Match[str]) -> Any:
-    found = places[match[1]]
-    return found[match[2]] if match[2] else found
 
 
 def _ended(sql: str | None) -> str:

@@ -51,6 +51,11 @@ class Things:
         self._true = {name: _bits(row[name] for row in found) for name in tests}
         self.implied = self._true.get("implied", self.every)
         self._orders = {name: [row[f"rank {name}"] for row in found] for name in entity.ranks}
+        for name, order in self._orders.items():
+            if len({isinstance(value, str) for value in order if value is not None}) > 1:
+                raise scene.grammar.error(
+                    "orders by texts and numbers; take one", "entities.toml", f"{entity.name}.ranks.{name}"
+                )
         self._equal: dict[tuple[str, ...], dict[tuple[Any, ...], int]] = {}
         self._where: dict[str, int] = {}
 
@@ -92,7 +97,10 @@ class Things:
         row = self.rows[place]
         if any(self._cell(row, column) in (None, "") for column in columns):
             return None
-        text = self.scene.filled(pattern, row)
+        try:
+            text = self.scene.filled(pattern, row)
+        except ScenarioError as error:
+            raise self.scene.grammar.error(error.problem, "entities.toml", f"{self.entity.name}.{name}") from None
         return Part(kind, name, text, frozenset(columns), self.alike(place, columns))
 
     def owners(self, place: int) -> list[Part]:
