@@ -71,6 +71,13 @@ def generate(blueprint: Blueprint, seed: int) -> Made:
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
         raise UsageError(f"The seed {seed!r} is not a whole number from 0 to {MAX_SEED}.")
+    try:
+        return _generated(blueprint, seed)
+    except ScenarioError as error:
+        raise (error if error.scenario else error.within(blueprint.name)) from error.__cause__
+
+
+def _generated(blueprint: Blueprint, seed: int) -> Made:
     stream = Stream(blueprint.name, seed)
     dress = stream.fork("dress")
     flavour = dress.pick(sorted(blueprint.head.flavours))
@@ -81,8 +88,6 @@ def generate(blueprint: Blueprint, seed: int) -> Made:
     world = World(scenario)
     try:
         return _Maker(grammar, world, stream, Made(scenario, flavour, faults=faults)).make()
-    except ScenarioError as error:
-        raise (error if error.scenario else error.within(blueprint.name)) from error.__cause__
     finally:
         world.close()
 
