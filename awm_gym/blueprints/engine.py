@@ -81,15 +81,22 @@ def _generated(blueprint: Blueprint, seed: int) -> Made:
     stream = Stream(blueprint.name, seed)
     dress = stream.fork("dress")
     flavour = dress.pick(sorted(blueprint.head.flavours))
-    parts = frozenset(name for name, chance in blueprint.head.parts.items() if dress.chance(chance))
+    parts = frozenset(_parts(blueprint, dress))
     grammar = blueprint.grammar(flavour, parts)
     now = _clock(grammar, stream.fork("clock"))
     scenario, faults = _populated(grammar, f"{blueprint.name}_{seed}", now, stream)
     world = World(scenario)
     try:
-        return _Maker(grammar, world, stream, Made(scenario, flavour, faults=faults)).make()
+        return _Maker(grammar, world, stream, seed, Made(scenario, flavour, faults=faults)).make()
     finally:
         world.close()
+
+
+def _parts(blueprint: Blueprint, stream: Stream) -> list[str]:
+    """The parts that are in."""
+    drawn = [name for name, chance in blueprint.head.parts.items() if stream.chance(chance)]
+    most = blueprint.head.most_parts
+    return drawn if most is None or len(drawn) <= most else stream.shuffled(drawn)[:most]
 
 
 def _clock(grammar: Grammar, stream: Stream) -> datetime:
@@ -140,8 +147,8 @@ def _populated(grammar: Grammar, name: str, now: datetime, stream: Stream) -> tu
 class _Maker:
     """Makes the tasks of one scenario, and the examples and refusals of its tools."""
 
-    def __init__(self, grammar: Grammar, world: World, stream: Stream, made: Made) -> None:
-        self.grammar, self.world, self.stream, self.made = grammar, world, stream, made
+    def __init__(self, grammar: Grammar, world: World, stream: Stream, seed: int, made: Made) -> None:
+        self.grammar, self.world, self.stream, self.seed, self.made = grammar, world, stream, seed, made
         self.scene = Scene(grammar, world)
         self.prover = Prover(self.scene)
         self.planner = Planner(self.scene, stream, made.rejected)
@@ -217,14 +224,21 @@ class _Maker:
         self.tasks = {name: self.tasks[name] for name in order.shuffled(list(self.tasks))}
 
     def _from_family(self, plans: Mapping[str, list[Plan]], family: str, stream: Stream) -> bool:
-        left = list(plans[family])
+        left = self._ordered(family, plans[family])
         weights = [self._weight(plan) for plan in left]
-        for _ in range(min(_TRIED, len(left))):
-            place = stream.weighted(range(len(left)), weights)
+        for tried in range(min(_TRIED, len(left))):
+            turn = tried == 0 and family == "infeasible"
+            place = 0 if turn else stream.weighted(range(len(left)), weights)
             if self._try(left.pop(place), stream):
                 return True
             weights.pop(place)
         return False
+
+    def _ordered(self, family: str, plans: Sequence[Plan]) -> list[Plan]:
+        """Plans in the order of a rotation: seed by seed, each obstacle has its turn to be tried first."""
+        mixed = Stream(self.grammar.blueprint.name, "rotation", family).shuffled(plans)
+        turn = self.seed % len(mixed) if mixed else 0
+        return mixed[turn:] + mixed[:turn]
 
     def _weight(self, plan: Plan) -> float:
         """How likely a plan is drawn: by its goals' weights, and less if they were asked in this scenario already."""

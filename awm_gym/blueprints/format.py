@@ -82,13 +82,14 @@ class Phrases(Value):
 
 
 class Head(Value):
-    """blueprint.toml."""
+    """blueprint.toml. `parts` are left out or in by chance, `most_parts` of them at once."""
 
     summary: Text
     tasks: Annotated[int, Field(ge=1, le=60)] = 12
     clock: Clock
     user: Person
     parts: dict[Name, Chance] = Field(default_factory=dict)
+    most_parts: Annotated[int, Field(ge=1)] | None = None
     vocabulary: dict[str, Words] = Field(default_factory=dict)
     flavours: dict[Name, Flavour]
     phrases: Phrases = Phrases()

@@ -25,6 +25,11 @@ _SUPERLATIVE = re.compile(
 )
 
 
+_DAYS = re.compile(r"\b(newest|latest|oldest|earliest|soonest|youngest|most recent)\b")
+_SIZES = re.compile(
+    r"\b(cheapest|dearest|(?:larg|small|bigg|high|low|long|short|light|heavi|few|near|full|thinn|thick|quick|slow)est|most|"
+    r"least|best|worst)\b"
+)
 _THRESHOLD = re.compile(
     r"\b(over|under|above|below|overdue|late|expired|expiring|lapsed|past|upcoming|before|after(?! all)|since|than|"
     r"at least|at most|or more|or less|up to|exceed\w*)\b"
@@ -361,9 +366,9 @@ def _as_good(
 ) -> list[Any]:
     """Keys of other rows that fit the instruction as well as the row of the chosen key."""
     shown = [
-        (call, result.rows)
-        for call, result in seen
-        if key not in call.arguments.values() and any(key in row.values() for row in result.rows)
+        (call, rows)
+        for call, rows in _pages_joined(seen)
+        if key not in call.arguments.values() and any(key in row.values() for row in rows)
     ]
     if len(shown) != 1 or len(shown[0][1]) == 1 or str(key) in task.derived:
         return []  # never shown is for nothing_is_hidden; alone, or shown twice, is reason enough
@@ -383,7 +388,36 @@ def _as_good(
         terms = order_terms(compiled.statements[compiled.answer].sql)
         by = re.sub(r"\s+(ASC|DESC)$", "", terms[0], flags=re.I).split(".")[-1] if terms else column
         left = [row for row in left if row.get(by) == chosen.get(by)]
+        if any(_extreme(chosen, left, name, folded(task.instruction)) for name in chosen if name != column):
+            return []
     return list(dict.fromkeys(row[column] for row in left if row.get(column) is not None))[:_MOST_OTHERS]
+
+
+def _pages_joined(seen: list[tuple[ToolCall, ToolResult]]) -> list[tuple[ToolCall, list[Any]]]:
+    """Calls and their rows, those of the pages of one list together."""
+    joined: dict[str, tuple[ToolCall, list[Any]]] = {}
+    for call, result in seen:
+        rest = {name: value for name, value in call.arguments.items() if name != "page"}
+        key = f"{call.name} {sorted(rest.items(), key=str)}"
+        joined.setdefault(key, (call, []))[1].extend(result.rows)
+    return list(joined.values())
+
+
+def _extreme(chosen: Any, left: list[Any], column: str, words: str) -> bool:
+    """Whether a superlative in words can mean the chosen row by a column: of days, or of sizes, and without a tie."""
+    cells = [row.get(column) for row in (chosen, *left)]
+    if any(cell is None for cell in cells) or column.endswith("id"):
+        return False
+    days = all(isinstance(cell, str) and re.match(r"\d{4}-\d\d-\d\d", cell) for cell in cells)
+    sizes = all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in cells)
+    if not (days and _DAYS.search(words)) and not (sizes and _SIZES.search(words)):
+        return False
+    order = sorted(cells)
+    ranks = [1, 2, 3] if re.search(r"\b(second|third)\b", words) else [1]
+    ends = [order[rank - 1] for rank in ranks if rank <= len(order)] + [
+        order[-rank] for rank in ranks if rank <= len(order)
+    ]
+    return cells.count(cells[0]) == 1 and cells[0] in ends
 
 
 def _given_to_writes(prover: Prover, calls: list[ToolCall]) -> set[tuple[Any, Any]]:
