@@ -31,7 +31,7 @@ FAMILIES = (
     "conditional",
 )  # of the tasks of a scenario, in turn
 _CHAINED = 40  # chains of three goals that are considered
-_LINKS = 10  # first links tried for a chain
+_LINKS = 4  # first things tried for a chain or a pair
 
 
 class Plan(NamedTuple):
@@ -144,7 +144,8 @@ class Planner:
         pair = plan.rule if isinstance(plan.rule, Pair) else None
         writer = Writer(self.scene, stream)
         binder = Binder(self.scene, stream)
-        for bound in binder.bound(first, "the" if first.on else "plain", owned=pair is None):
+        links = binder.bound(first, "the" if first.on else "plain", owned=pair is None)
+        for bound in itertools.islice(links, 3 * _LINKS):
             if not self._played(plan, [bound]):
                 continue
             later = self.scene.moment()
