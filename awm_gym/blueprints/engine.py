@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -299,7 +300,7 @@ class _Maker:
         words = "_then_".join(plan.goals) if plan.family in ("join", "chain") else plan.goals[0]
         if operator not in ("", "the", "plain", "set"):
             words = f"{words}_{operator}"
-        words = words.lower()[:58].rstrip("_")
+        words = re.sub(r"\W+", "_", words.lower())[:58].rstrip("_")
         name, number = words, 2
         while name in self.tasks:
             name, number = f"{words}_{number}", number + 1
