@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any
 
+import apsw
+
 from awm_gym.blueprints.chance import Stream
 from awm_gym.blueprints.data import Filler, dump
 from awm_gym.blueprints.folder import Blueprint, Grammar
@@ -189,7 +191,14 @@ class _Maker:
 
     def _arguments(self, tool: Tool, query: Mapping[str, str]) -> dict[str, Any] | None:
         """The first row of a query as arguments of the tool; the world is left in the query's state."""
-        self.world.start_from(query.get("given"))
+        self.world.start_from(None)
+        if "given" in query:  # no `before` is asked for here: that would take a copy of the database for each
+            try:
+                self.world.execute(query["given"])
+            except apsw.Error as error:
+                raise self.grammar.error(
+                    f"given: {error}, in: {query['given'][:120]}", "tools.toml", tool.name
+                ) from error
         rows = self.scene.ask(query["query"], {}, "tools.toml", tool.name)
         if not rows:
             self._fault(f"tools.toml: {tool.name}: finds no row: {' '.join(query['query'].split())[:160]}")
