@@ -96,10 +96,11 @@ def _generated(blueprint: Blueprint, seed: int) -> Made:
 
 
 def _parts(blueprint: Blueprint, stream: Stream) -> list[str]:
-    """The parts that are in."""
-    drawn = [name for name, chance in blueprint.head.parts.items() if stream.chance(chance)]
-    most = blueprint.head.most_parts
-    return drawn if most is None or len(drawn) <= most else stream.shuffled(drawn)[:most]
+    """The parts that are in: those that are certain, and of the others as many as there may be."""
+    parts, most = blueprint.head.parts, blueprint.head.most_parts
+    certain = [name for name, chance in parts.items() if chance == 1]
+    drawn = [name for name, chance in parts.items() if chance < 1 and stream.chance(chance)]
+    return certain + (drawn if most is None or len(drawn) <= most else stream.shuffled(drawn)[:most])
 
 
 def _clock(grammar: Grammar, stream: Stream) -> datetime:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from awm_gym.blueprints.chance import Stream
 from awm_gym.blueprints.format import Conditional, Entity, Goal, Pair
 from awm_gym.blueprints.goals import Binder, Bound, operators
-from awm_gym.blueprints.phrases import Description
 from awm_gym.blueprints.play import Player, Rejected
 from awm_gym.blueprints.things import Scene
 from awm_gym.blueprints.words import Writer
@@ -230,7 +229,7 @@ class Planner:
         writer, binder = Writer(self.scene, stream), Binder(self.scene, stream)
         for place in places:
             it = things.described(things.rows[place]["id"], stream)
-            if it is None or _tells(it, rule.test):
+            if it is None or things.told_by(it, test):
                 continue
             one, other = next(binder.about(then, it), None), next(binder.about(otherwise, it), None)
             if one is None or other is None:
@@ -240,8 +239,3 @@ class Planner:
                 right, wrong = (one, other) if test >> place & 1 else (other, one)
                 yield Candidate(text, (right,), (wrong,))
             self.world.start_from(None)
-
-
-def _tells(it: Description, adjective: str) -> bool:
-    """Whether a phrase gives away what is to be looked up."""
-    return adjective.replace("_", " ") in it.before

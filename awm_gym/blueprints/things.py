@@ -71,6 +71,14 @@ class Things:
             self._where[key] = sum(1 << self.place[row["id"]] for row in found)
         return self._where[key]
 
+    def told_by(self, phrase: Description, test: int) -> bool:
+        """Whether a phrase gives away if a test is true of its thing: all rows of one of its adjectives agree on it."""
+        for name in self.entity.adjectives:
+            rows = self._true[f"adjective {name}"] & self.implied
+            if name.replace("_", " ") in phrase.before and rows & test in (0, rows):
+                return True
+        return False
+
     def members(self, rows: int) -> list[int]:
         """Places of the rows in a set."""
         return [place for place in range(len(self.rows)) if rows >> place & 1]
