@@ -145,6 +145,8 @@ class Planner:
         binder = Binder(self.scene, stream)
         links = binder.bound(first, "the" if first.on else "plain", owned=pair is None)
         for bound in itertools.islice(links, 3 * _LINKS):
+            if pair is None and not self._owned(bound, second):
+                continue
             if not self._played(plan, [bound]):
                 continue
             later = self.scene.moment()
@@ -167,11 +169,22 @@ class Planner:
             self._rejected[f"{plan.shape}: {error}"] += 1
         return not error
 
+    def _owned(self, bound: Bound, goal: Goal) -> bool:
+        """Whether the owner of a goal's thing has something that another goal could be about, as things stand."""
+        assert bound.it is not None
+        things = self.scene.things(goal.on or "")
+        if bound.it.column not in things.entity.owners:
+            return False
+        own = things.of_owner(bound.it.column, bound.it.owner) & things.where(goal.where)
+        return bool(own & ~things.only(bound.it.ids) if goal.on == bound.it.entity.name else own)
+
     def _chained(self, plan: Plan, stream: Stream) -> Iterator[Candidate]:
         first, *rest = (self.grammar.goals[name] for name in plan.goals)
         writer = Writer(self.scene, stream)
         for bound in itertools.islice(Binder(self.scene, stream).bound(first, "the", owned=True), _LINKS):
             bounds = [bound]
+            if not all(self._owned(bound, goal) for goal in rest):
+                continue
             for goal in rest:
                 if not self._played(plan, bounds):
                     break
@@ -205,9 +218,7 @@ class Planner:
                     yield "thing", bound
         column = first.it.column
         if column and column in things.entity.owners and first.it.owner is not None:
-            same = next(
-                (things.alike(p, [column]) for p, row in enumerate(things.rows) if row[column] == first.it.owner), 0
-            )
+            same = things.of_owner(column, first.it.owner)
             for bound in itertools.islice(binder.bound(goal, "the", same, owned=True), 4):
                 if bound.it is not None and bound.it.column == column and bound.it.ids != first.it.ids:
                     yield "owner", bound

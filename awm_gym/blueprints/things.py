@@ -94,6 +94,14 @@ class Things:
             self._equal[key] = table
         return self._equal[key][tuple(self._cell(self.rows[place], column) for column in key)]
 
+    def of_owner(self, column: str, owner: Any) -> int:
+        """The rows that an owner has."""
+        return next((self.alike(place, [column]) for place, row in enumerate(self.rows) if row[column] == owner), 0)
+
+    def only(self, ids: Sequence[Any]) -> int:
+        """The rows of some keys."""
+        return sum(1 << self.place[id] for id in ids if id in self.place)
+
     def _cell(self, row: Row, column: str) -> Any:
         if column not in row:
             raise self.scene.grammar.error(unknown("column", column, row), "entities.toml", f"{self.entity.name}")
