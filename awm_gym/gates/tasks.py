@@ -373,24 +373,37 @@ def _as_good(
     if len(shown) != 1 or len(shown[0][1]) == 1 or str(key) in task.derived:
         return []  # never shown is for nothing_is_hidden; alone, or shown twice, is reason enough
     call, rows = shown[0]
-    chosen = next(row for row in rows if key in row.values())
-    column = next(name for name, cell in chosen.items() if cell == key)
+    first = next(row for row in rows if key in row.values())
+    column = next(name for name, cell in first.items() if cell == key)
+    found: list[list[Any]] = []
+    for chosen in (row for row in rows if row.get(column) == key):  # any of its rows may be the one that is meant
+        left = _left(prover, task, call, rows, chosen, column, sources)
+        found.append(list(dict.fromkeys(row[column] for row in left if row.get(column) is not None))[:_MOST_OTHERS])
+    return min(found, key=len)
+
+
+def _left(
+    prover: Prover, task: Task, call: ToolCall, rows: list[Any], chosen: Any, column: str, sources: Sources
+) -> list[Any]:
+    """The rows of other keys that fit the instruction as well as the chosen one."""
+    words = folded(task.instruction)
     told = [name for name, cell in chosen.items() if cell is not None and _mentioned(name, cell, sources, task)]
+    key = chosen[column]
     left = [row for row in rows if all(row.get(name) == chosen[name] for name in told) and row.get(column) != key]
-    if _THRESHOLD.search(folded(task.instruction)):
-        asked = {item for call in _tool_calls(task) for value in call.arguments.values() for item in _items(value)}
+    if _THRESHOLD.search(words):
+        asked = {item for one in _tool_calls(task) for value in one.arguments.values() for item in _items(value)}
         mine = [row for row in rows if row.get(column) in asked]
         others = [row for row in left if row.get(column) not in asked]
         if len(mine) > 1 and any(_apart(mine, others, name) for name in chosen if name != column):
             return []
-    if _SUPERLATIVE.search(folded(task.instruction)):
+    if _SUPERLATIVE.search(words):
         compiled = prover.tools[call.name]
         terms = order_terms(compiled.statements[compiled.answer].sql)
         by = re.sub(r"\s+(ASC|DESC)$", "", terms[0], flags=re.I).split(".")[-1] if terms else column
         left = [row for row in left if row.get(by) == chosen.get(by)]
-        if any(_extreme(chosen, left, name, folded(task.instruction)) for name in chosen if name != column):
+        if any(_extreme(chosen, left, name, words) for name in chosen if name != column):
             return []
-    return list(dict.fromkeys(row[column] for row in left if row.get(column) is not None))[:_MOST_OTHERS]
+    return left
 
 
 def _pages_joined(seen: list[tuple[ToolCall, ToolResult]]) -> list[tuple[ToolCall, list[Any]]]:
