@@ -47,8 +47,8 @@ def test_it_is_as_large_as_promised(name, trials):
     assert sum(bool(goal.near_misses) for goal in goals) * 2 >= len(goals)
     assert sum(bool(goal.infeasible) for goal in goals) >= 5
     for tables, rows, tools in trials(name).sizes:
-        assert 10 <= tables <= 20
-        assert 200 <= rows <= 620
+        assert 10 <= tables <= 26
+        assert 200 <= rows <= 720
         assert 35 <= tools <= 55
 
 
