@@ -2,8 +2,12 @@
 
 import re
 
+import gymnasium as gym
 import pytest
 
+from awm_gym import suites
+from awm_gym.agents.policy import play
+from awm_gym.agents.scripted import Idle, Oracle
 from awm_gym.blueprints import store
 from awm_gym.blueprints.engine import branches, generate
 from awm_gym.blueprints.goals import operators
@@ -106,3 +110,20 @@ def test_all_gates_pass_on_a_hundred_seeds(name):
         trial.add(seed, gates=True)
     assert trial.passed, "\n".join(trial.told())
     assert trial.unseen == []
+
+
+def test_the_smoke_suite_is_made_as_it_was_recorded_whatever_the_machine():
+    suite = suites.suite("smoke")
+    assert suite.certified
+    assert len(suite.fingerprints) == 10
+    for name in suite.fingerprints:
+        assert suite.open(name).fingerprint == suite.fingerprints[name]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name in ("warehouse", "lodging")])
+def test_the_oracle_solves_and_the_idle_agent_fails_what_is_made(name):
+    env = gym.make(f"awm/{name}-{FIRST[name]}")
+    for task in env.unwrapped.scenario.tasks.values():
+        assert play(env, Oracle(env.unwrapped.scenario), task=task.name).outcome == "solved"
+        assert play(env, Idle(), task=task.name).outcome != "solved"
+    env.close()
