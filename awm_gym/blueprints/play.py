@@ -111,7 +111,11 @@ class Player:
             each = bound.chosen[step.each][0] if step.each else (None,)
             for row in each:
                 one = bound.choosing(step.each, (row,)) if step.each and row is not None else bound
-                self.do(ToolCall(step.name or "", self._arguments(step.arguments, one.places, bound.goal)))
+                arguments = self._arguments(step.arguments, one.places, bound.goal)
+                if bound.goal.choose and not self.writes(step.name or ""):
+                    self._turn(step.name or "", arguments, set(), whole=True)  # who chooses looks at all there are
+                else:
+                    self.do(ToolCall(step.name or "", arguments))
 
     def _arguments(self, arguments: Mapping[str, Any], places: Row, goal: Goal | None) -> dict[str, Any]:
         filled = {name: self.filled(value, places, goal) for name, value in arguments.items()}

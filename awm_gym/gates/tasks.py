@@ -28,7 +28,7 @@ _SUPERLATIVE = re.compile(
 _DAYS = re.compile(r"\b(newest|latest|oldest|earliest|soonest|youngest|most recent)\b")
 _SIZES = re.compile(
     r"\b(cheapest|dearest|(?:larg|small|bigg|high|low|long|short|light|heavi|few|near|full|thinn|thick|quick|slow)est|most|"
-    r"least|best|worst)\b"
+    r"least|best|worst|more|less|fewer|cheaper|dearer|(?:larg|small|bigg|high|low|long|short|light|heavi)er)\b"
 )
 _THRESHOLD = re.compile(
     r"\b(over|under|above|below|overdue|late|expired|expiring|lapsed|past|upcoming|before|after(?! all)|since|than|"
@@ -401,9 +401,7 @@ def _left(
         terms = order_terms(compiled.statements[compiled.answer].sql)
         by = re.sub(r"\s+(ASC|DESC)$", "", terms[0], flags=re.I).split(".")[-1] if terms else column
         left = [row for row in left if row.get(by) == chosen.get(by)]
-        if any(_extreme(chosen, left, name, words) for name in chosen if name != column):
-            return []
-    return left
+    return [] if any(_extreme(chosen, left, name, words) for name in chosen if name != column) else left
 
 
 def _pages_joined(seen: list[tuple[ToolCall, ToolResult]]) -> list[tuple[ToolCall, list[Any]]]:

@@ -31,20 +31,24 @@ def writes_are_sound(prover: Prover) -> Iterator[str]:
     yield from _dead_words(prover)
     forms = _forms(prover)
     found: set[str] = set()
+    held: dict[tuple[Any, ...], Any] = {}  # what earlier calls of the same walk wrote
     for step in walked(prover):
-        for problem in _problems(prover, step, forms):
+        for problem in _problems(prover, step, forms, held):
             name = f"{step.call.name}{problem[:40]}"
             if name not in found:
                 found.add(name)
                 yield f"{told(step.call)}: {problem}"
+        held |= {(step.walk, cell.table, cell.key, cell.column): cell.after for cell in step.cells}
 
 
-def _problems(prover: Prover, step: WalkStep, forms: dict[tuple[str, str], str]) -> Iterator[str]:
+def _problems(
+    prover: Prover, step: WalkStep, forms: dict[tuple[str, str], str], held: dict[tuple[Any, ...], Any]
+) -> Iterator[str]:
     for cell in step.cells:
         form = forms.get((cell.table, cell.column))
         if form and isinstance(cell.after, str) and not FORMS[form].fullmatch(cell.after):
             yield f"writes {cell.table}.{cell.column} = {cell.after!r}, which is not {form} as in the data"
-        if owner := _of_another(prover, step, cell):
+        if owner := _of_another(prover, step, cell, held):
             yield f"changes {cell.table} {' '.join(map(str, cell.key))}, which is of another {owner}"
         if _another_person(prover, step, cell):
             yield f"writes {cell.table}.{cell.column} = {cell.after!r}, which is not the user, nor an argument"
@@ -78,7 +82,7 @@ def _another_person(prover: Prover, step: WalkStep, cell: Cell) -> bool:
     return cell.after not in values and bool(re.search(r"\bme\(\)", tool.sql) or cell.new)
 
 
-def _of_another(prover: Prover, step: WalkStep, cell: Cell) -> str:
+def _of_another(prover: Prover, step: WalkStep, cell: Cell, written: dict[tuple[Any, ...], Any]) -> str:
     """The table of the argument whose row a changed row does not belong to; "" if it does, or nothing says so."""
     if cell.new or len(cell.key) != 1:
         return ""
@@ -93,6 +97,7 @@ def _of_another(prover: Prover, step: WalkStep, cell: Cell) -> str:
         if column in own:
             continue
         held = prover.pairs(cell.table, column).get(cell.key[0])
+        held = written.get((step.walk, cell.table, cell.key, column), held)
         if held is not None and len(asked.get(parent, ())) == 1 and held not in asked[parent]:
             return parent
     return ""
