@@ -386,3 +386,15 @@ def test_a_suite_that_is_malformed_is_told(tmp_path, text):
 def test_the_readme_shows_all_files_of_a_blueprint():
     assert all(readme_files().values())
     assert awm_gym.__version__
+
+
+def test_an_id_means_a_folder_too(shelf):
+    folder = library.find("bike_hire-3")
+    assert load(folder) == store.scenario("bike_hire", 3)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5_000])
+def test_a_name_that_no_file_system_has_is_no_blueprint(name):
+    assert not library.is_blueprint(name)
+    with pytest.raises(UsageError, match="There is no blueprint"):
+        store.blueprint(name)
