@@ -36,7 +36,7 @@ _GIVE_UP = Tool(
 )
 OVER = "The episode is over."
 _DRAWS = 50  # scenarios that a reset draws before it says that none has a task of the difficulty asked for
-_SEEDS = range(10_000)  # of a blueprint, unless `seeds` says otherwise
+_SEEDS = range(50)  # of a blueprint, unless `seeds` says otherwise: those that its author has tried
 
 
 class ToolEnv(gym.Env[str, ToolCall], EzPickle):
