@@ -294,9 +294,9 @@ class _Maker:
             (bound.goal.name, trap)
             for bound in bounds
             for trap in bound.goal.near_misses
-            if any(name == trap or name.startswith(f"{trap}_") for name in task.near_misses)
+            if (bound.goal.name, trap) not in proof.lost
         )
-        self.made.lost.update(f"{plan.shape}: {trap}" for trap in proof.lost)
+        self.made.lost.update(f"{plan.shape}: {trap}" for _, trap in proof.lost)
         self.made.difficulty[task.name] = measured(task, proof.played.results, self.world.writes)
         self.used.update(plan.goals)
 

@@ -43,11 +43,6 @@ class Bound:
     spare: tuple[Row, ...] = ()
 
     @property
-    def shape(self) -> str:
-        """The goal and the operator."""
-        return f"{self.goal.name} {self.operator}"
-
-    @property
     def bindings(self) -> dict[str, Any]:
         """What SQL may bind: the scalars among the values."""
         return {name: value for name, value in self.values.items() if not isinstance(value, (Mapping, tuple))}
@@ -216,4 +211,4 @@ def _choice_values(name: str, rows: Sequence[Row]) -> dict[str, Any]:
         return {}
     first = rows[0]
     key = first["id"] if "id" in first else next(iter(first.values()))
-    return {name: key, f"_{name}": dict(first)}
+    return {name: key}

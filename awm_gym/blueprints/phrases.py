@@ -53,9 +53,13 @@ class Description:
         said: columns whose value the phrase tells.
         owner: the value of the owner's column, if one is named.
         others: keys of what the phrase could be mistaken for: the runner-up, rows that fit all parts but one.
-        shape: what kind of phrase it is: the names of its parts.
         whole: whether finding it takes the whole list: sets and superlatives.
         column: the owner's column.
+        name: the whole phrase, if it is a complete description such as "invoice 2047".
+        rank: the superlative, "" without one.
+        before: the adjectives.
+        after: what is said after the noun.
+        values: the first row as it was when the phrase was made: what is said, and looked up.
     """
 
     entity: Entity
@@ -64,7 +68,6 @@ class Description:
     said: frozenset[str]
     owner: Any
     others: tuple[Any, ...]
-    shape: str
     whole: bool = False
     column: str = ""
     name: str = ""
@@ -77,7 +80,7 @@ class Description:
         """The thing: "Ana Silva's oldest unpaid invoice"."""
         if self.name:
             return self.name
-        return " ".join([self._determiner(voice, "the"), *self._middle(self.entity.one), *self.after])
+        return " ".join([self._determiner(voice), *self._middle(self.entity.one), *self.after])
 
     def each(self, voice: Voice) -> str:
         """The things, one by one: "every unpaid invoice", "each of Ana Silva's unpaid invoices"."""
@@ -87,10 +90,10 @@ class Description:
 
     def all(self, voice: Voice) -> str:
         """The things together: "Ana Silva's unpaid invoices"."""
-        return " ".join([self._determiner(voice, "the"), *self._middle(self.entity.many), *self.after])
+        return " ".join([self._determiner(voice), *self._middle(self.entity.many), *self.after])
 
-    def _determiner(self, voice: Voice, article: str) -> str:
-        return article if self.owner is None else voice.possessive(self.owner)
+    def _determiner(self, voice: Voice) -> str:
+        return "the" if self.owner is None else voice.possessive(self.owner)
 
     def _middle(self, noun: str) -> list[str]:
         return [*([self.rank] if self.rank else []), *self.before, noun]

@@ -76,7 +76,7 @@ class Planner:
             things = self.scene.things(goal.on) if goal.on is not None else None
             for operator in operators(goal, things):
                 kind = operator.partition(" ")[0]
-                family = {"plain": "own", "most": "most", "second": "second"}.get(kind, kind)
+                family = "own" if kind == "plain" else kind
                 if goal.ask and family in ("the", "own"):
                     family = "ask"
                 elif family == "the" and (goal.draw or goal.choose or len(goal.calls) > 1):

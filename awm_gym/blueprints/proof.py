@@ -45,11 +45,11 @@ MAX_NEIGHBOURS = 4  # other things tried for a trap
 
 
 class Proof(NamedTuple):
-    """A task, how its solution was played, and the traps that are missing."""
+    """A task, how its solution was played, and the author's traps that it lacks, each with its goal."""
 
     task: Task
     played: Played
-    lost: tuple[str, ...]
+    lost: tuple[tuple[str, str], ...]
 
 
 class Prover:
@@ -218,8 +218,8 @@ class Prover:
 
     def _traps(
         self, task: Task, bounds: Sequence[Bound], right: JsonValue, given: str
-    ) -> tuple[dict[str, tuple[ToolCall, ...]], list[str]]:
-        """Almost right calls that run and fail; and the names of the author's own that could not be made."""
+    ) -> tuple[dict[str, tuple[ToolCall, ...]], list[tuple[str, str]]]:
+        """Almost right calls that run and fail; and the author's own that could not be made, each with its goal."""
         traps: dict[str, tuple[ToolCall, ...]] = {}
         lost = []
         for index, bound in enumerate(bounds):
@@ -227,7 +227,7 @@ class Prover:
                 label = name if len(bounds) == 1 else f"{name}_{index + 1}"
                 calls = self._authored(task, bounds, index, bound.goal.near_misses[name], right, given)
                 if calls is None:
-                    lost.append(name)
+                    lost.append((bound.goal.name, name))
                 else:
                     traps[label] = calls
         for name, calls in self._made(task, bounds, right, given):
@@ -398,7 +398,9 @@ class Prover:
         self.world.start_from(given or None)
         feasible = task.model_copy(update={"infeasible": None})
         results = [self.world.call(call) for call in task.solution[:-1]]
-        if not any(result.kind for result in results) and passes(self.world, feasible, None):
+        if not any(result.kind for result in results) and passes(
+            self.world, feasible, task.solution[-1].arguments.get("answer")
+        ):
             raise Rejected("the obstacle does not stop the solution")
 
 

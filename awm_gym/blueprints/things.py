@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from awm_gym.blueprints.chance import Stream
+from awm_gym.blueprints.data import sort_key
 from awm_gym.blueprints.folder import Grammar
 from awm_gym.blueprints.format import Entity
 from awm_gym.blueprints.phrases import PLACE, Description, Part, Row, fill
@@ -205,8 +206,8 @@ class Things:
         others: list[Any] = []
         for left in range(len(parts)):
             rest = [part for index, part in enumerate(parts) if index != left]
-            if rest or len(parts) == 1:
-                rows = self.meant(rest, self.every) & ~(1 << place) if rest else 0
+            if rest:
+                rows = self.meant(rest, self.every) & ~(1 << place)
                 others += [self.rows[other]["id"] for other in self.members(rows)]
         if not others and self.entity.owners:
             same = self.alike(place, [self.entity.owners[0]]) & ~(1 << place)
@@ -227,9 +228,6 @@ class Things:
             owner=rows[0][owner.name] if owner else None,
             column=owner.name if owner else "",
             others=others,
-            shape="+".join(
-                [*([more["rank"]] if more.get("rank") else []), *(f"{part.kind[0]}:{part.name}" for part in parts)]
-            ),
             name=name,
             before=tuple(part.text for part in parts if part.kind == "adjective"),
             after=tuple(part.text for part in parts if part.kind in ("qualifier", "flag", "limit")),
@@ -379,5 +377,4 @@ class Scene:
         """
         place = ScenarioError("", file=file, key=key, scenario=self.grammar.blueprint.name)
         rows, names = self.world.query_with_names(sql.rstrip().rstrip(";"), bindings, place)
-        rows = sorted(rows, key=lambda row: [(type(cell).__name__, cell if cell is not None else 0) for cell in row])
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        return [dict(zip(names, row, strict=True)) for row in sorted(rows, key=sort_key)]
