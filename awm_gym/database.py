@@ -251,7 +251,7 @@ class Template:
         self.scenario = scenario
         self.guard = Guard()
         self.db = connect(self.guard)
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()  # whoever uses `db` holds it: worlds of many threads share a template
         self.verifiers: dict[int, tuple[Any, Any]] = {}  # id of a task -> the task, its compiled end states
         self._states: dict[str, tuple[str, apsw.Connection]] = {}
         now = scenario.now.isoformat()
@@ -280,9 +280,14 @@ class Template:
         finally:
             self.guard.phase = Phase.RUNTIME
 
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of our own SQL over the initial state."""
+        with self.lock:
+            return self.db.execute(sql).fetchall()
+
     def copy_to(self, db: apsw.Connection) -> None:
         """Fill an empty database with the initial state."""
-        with self._lock, db.backup("main", self.db, "main") as backup:
+        with self.lock, db.backup("main", self.db, "main") as backup:
             backup.step()
 
     def state(self, given: str | None) -> str:
@@ -292,7 +297,7 @@ class Template:
             ScenarioError: the SQL of `given` fails.
         """
         key = given or ""
-        with self._lock:
+        with self.lock:
             if key not in self._states:
                 self._states[key] = self._build_state(key)
             return self._states[key][0]

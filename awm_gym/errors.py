@@ -5,6 +5,9 @@
   + EnvironmentFault    nobody's move: a transport broke, a snapshot is damaged
   + UsageError          the caller asked for something that is not there
     - EpisodeOver       `step` after the end of an episode
+  + ModelError          the server of a language model cannot be reached, or refuses for good
+  + BudgetSpent         the money or the tokens that a run was given are spent
+  + Unreadable          a language model's answer is not of the type that was asked for
 
 What an agent does wrong is never an exception: it comes back as a `ToolResult`
 with an error of a kind, and the episode goes on.
@@ -62,6 +65,26 @@ class UsageError(AwmError, ValueError):
 
 class EpisodeOver(UsageError):
     """`step` was called after the episode had ended; call `reset` first."""
+
+
+class ModelError(AwmError):
+    """The server of a language model cannot be reached, or refuses the request for good."""
+
+
+class BudgetSpent(AwmError):
+    """The money or the tokens that a run was given are spent. What was made so far is kept."""
+
+
+class Unreadable(AwmError):
+    """A language model's answer is not of the type that was asked for. The message says what is wrong, for the model.
+
+    Attributes:
+        text: what the model said; "" if it said nothing.
+    """
+
+    def __init__(self, problem: str, text: str = "") -> None:
+        self.text = text
+        super().__init__(problem)
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:

@@ -7,8 +7,8 @@ tool that does not exist, an answer of the wrong type. Whether tasks are *right*
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from awm_gym.answers import problem_with
 from awm_gym.arguments import Mistake, bind, default_problem, read_call
@@ -82,25 +82,56 @@ def check(scenario: Scenario) -> None:
     Raises:
         ScenarioError: the first slip that was found, with file, key, value and remedy.
     """
+    for slip in slips(scenario):
+        raise slip
+
+
+def slips(scenario: Scenario) -> Iterator[ScenarioError]:
+    """What `check` would raise, and what it would raise next: the first slip of each tool, and of each task."""
+    whole = _slip(scenario, _check_whole, scenario)
+    if whole is not None and whole.file != "tools.toml":
+        yield whole
+        return
+    apart = [_slip(scenario, _check_alone, scenario, tool) for tool in scenario.tools.values()] if whole else []
+    if whole is not None:
+        yield from filter(None, apart if any(apart) else [whole])
+        return
+    tools = [_slip(scenario, _check_tool, scenario, tool) for tool in scenario.tools.values()]
+    yield from filter(None, tools)
+    world = World(scenario)
     try:
-        template = compiled(scenario).template
-        _check_user(scenario)
-        for tool in scenario.tools.values():
-            _check_tool(scenario, tool)
-        if not scenario.tools:
-            raise ScenarioError("there is no tool; an agent could do nothing", file="tools.toml")
-        if invariants(scenario):
-            for statement in statements(scenario.invariants):
-                if prepare(template, Phase.JUDGE, statement, "invariants.sql", "").parameters:
-                    raise ScenarioError(f"line {statement.line}: there are no parameters here", file="invariants.sql")
-        world = World(scenario)
-        try:
-            for task in scenario.tasks.values():
-                _check_task(scenario, task, world)
-        finally:
-            world.close()
+        tasks = [_slip(scenario, _check_task, scenario, task, world) for task in scenario.tasks.values()]
+    finally:
+        world.close()
+    yield from filter(None, tasks)
+
+
+def _slip(scenario: Scenario, part: Callable[..., None], *arguments: Any) -> ScenarioError | None:
+    """What a part of the check finds, told with the scenario."""
+    try:
+        part(*arguments)
     except ScenarioError as error:
-        raise error.within(scenario.name) from error.__cause__
+        slip = error.within(scenario.name)
+        slip.__cause__ = error.__cause__
+        return slip
+    return None
+
+
+def _check_alone(scenario: Scenario, tool: Tool) -> None:
+    """Whether a tool compiles, whatever the others do."""
+    compiled(scenario.model_copy(update={"tools": {tool.name: tool}, "tasks": {}}))
+
+
+def _check_whole(scenario: Scenario) -> None:
+    """What concerns neither one tool nor one task."""
+    template = compiled(scenario).template
+    _check_user(scenario)
+    if not scenario.tools:
+        raise ScenarioError("there is no tool; an agent could do nothing", file="tools.toml")
+    if invariants(scenario):
+        for statement in statements(scenario.invariants):
+            if prepare(template, Phase.JUDGE, statement, "invariants.sql", "").parameters:
+                raise ScenarioError(f"line {statement.line}: there are no parameters here", file="invariants.sql")
 
 
 def _check_user(scenario: Scenario) -> None:
@@ -115,7 +146,7 @@ def _check_user(scenario: Scenario) -> None:
     if user.id is None or len(key) != 1:
         raise ScenarioError(f"`of` needs an `id`, the key of a row of {user.of}", file="scenario.toml", key="user")
     sql = f"SELECT 1 FROM {quote(user.of)} WHERE {quote(key[0])} IS {literal(user.id)}"
-    if not compiled(scenario).template.db.execute(sql).fetchall():
+    if not compiled(scenario).template.query(sql):
         raise ScenarioError(f"{user.of} has no row {user.id!r}", file="scenario.toml", key="user.id")
 
 

@@ -149,17 +149,18 @@ def prepare(template: Template, phase: Phase, statement: Statement, file: str, k
         used = parameters(statement.text)
     except ScenarioError as error:
         raise ScenarioError(f"line {statement.line}: {error.problem}", file=file, key=key) from None
-    cursor = template.db.cursor()
-    cursor.exec_trace = look
-    template.guard.start(MAX_JUDGE_STEPS)
-    template.guard.phase = phase
-    try:
-        cursor.execute(statement.text, dict.fromkeys(used))
-    except apsw.ExecTraceAbort:
-        pass
-    except apsw.Error as error:
-        raise sql_error(error, statement, template.guard, file=file, key=key) from error
-    finally:
-        template.guard.phase = Phase.RUNTIME
+    with template.lock:
+        cursor = template.db.cursor()
+        cursor.exec_trace = look
+        template.guard.start(MAX_JUDGE_STEPS)
+        template.guard.phase = phase
+        try:
+            cursor.execute(statement.text, dict.fromkeys(used))
+        except apsw.ExecTraceAbort:
+            pass
+        except apsw.Error as error:
+            raise sql_error(error, statement, template.guard, file=file, key=key) from error
+        finally:
+            template.guard.phase = Phase.RUNTIME
     columns, writes = seen[0]
     return Prepared(statement.text, statement.line, columns, writes, used)

@@ -101,6 +101,15 @@ def passes(world: World, task: Task, answer: JsonValue = None) -> bool:
     return _Judge(world, task).passes(answer)
 
 
+def expected_answer(world: World, task: Task) -> JsonValue:
+    """The right answer in the state that a world is in; None if `expect` tells none.
+
+    Raises:
+        ScenarioError: as `verify`.
+    """
+    return None if task.expect is None else _Judge(world, task).expected({"answer": None})
+
+
 class _Judge:
     def __init__(self, world: World, task: Task) -> None:
         self.world, self.task = world, task
@@ -165,7 +174,7 @@ class _Judge:
         if self.task.answer is not None:
             bindings = {"answer": for_sql(self.task.answer, answer)}
             if self.task.expect is not None:
-                right = self._expected(bindings)
+                right = self.expected(bindings)
                 checks["answer"] = equal(self.task.answer, answer, right)
                 if not checks["answer"]:
                     said = "No answer was given" if answer is None else f"The answer was {shown(answer, 200)}"
@@ -176,7 +185,8 @@ class _Judge:
                 notes.append(f"The check {name!r} does not hold.")
         return checks, notes
 
-    def _expected(self, bindings: Mapping[str, Any]) -> JsonValue:
+    def expected(self, bindings: Mapping[str, Any]) -> JsonValue:
+        """The answer that `expect` tells."""
         rows, columns = self._ask(self.task.expect or "", "expect", bindings)
         return expected_from(self.task.answer, rows, columns) if self.task.answer else None
 
