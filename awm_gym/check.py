@@ -22,7 +22,7 @@ from awm_gym.errors import ScenarioError, UsageError, printable, shown, unknown
 from awm_gym.files import load, save
 from awm_gym.gates import GATES, certify
 from awm_gym.gates.certificate import Certificate
-from awm_gym.library import CERTIFICATE, find, folders
+from awm_gym.library import CERTIFICATE, find, folders, own
 from awm_gym.suites import suite, suite_names
 
 _TOLD = 8  # findings of one gate that are told; --json has them all
@@ -74,7 +74,7 @@ def targets(names: Sequence[str]) -> list[Path]:
         if name in suite_names():
             found += [find(member) for member in suite(name).fingerprints]
             continue
-        path = folders().get(name) or (find(name) if store.parsed(name) else Path(name))
+        path = folders().get(name) or own(name) or (find(name) if store.parsed(name) else Path(name))
         inside = _scenarios_in(path)
         if not inside:
             problem = "is neither a name of the library nor a folder that holds one"

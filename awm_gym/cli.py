@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -14,7 +14,6 @@ import typer
 from rich.console import Console
 from rich.panel import Panel
 from rich.progress import Progress
-from rich.table import Table
 from rich.text import Text
 
 from awm_gym import __version__, check, demo, suites
@@ -25,12 +24,13 @@ from awm_gym.answers import described
 from awm_gym.arguments import describe
 from awm_gym.blueprints import store, trial
 from awm_gym.blueprints.engine import MAX_SEED
+from awm_gym.cli_synth import synth
 from awm_gym.episode import Episode, written
 from awm_gym.errors import AwmError, ScenarioError, UsageError, printable, unknown
 from awm_gym.gates.certificate import VERSION
-from awm_gym.library import MAX_EPISODE_STEPS, names, open_scenario, uncertified
+from awm_gym.library import MAX_EPISODE_STEPS, names, open_scenario, own_names, uncertified
 from awm_gym.scenario import Scenario, Task
-from awm_gym.synth import runs
+from awm_gym.terminal import Json, print_json, table
 from awm_gym.world import RowChange, World
 
 app = typer.Typer(
@@ -41,12 +41,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables for people.")]
-_TOLD = 4  # findings of a rejected scenario that are told; --json has them all
 ScenarioName = Annotated[
     str,
     typer.Argument(metavar="SCENARIO", help="A scenario of the library (parcel_lockers, practice-17), or a folder."),
 ]
+
+
+app.add_typer(synth, name="synth")
 
 
 def main() -> None:
@@ -76,34 +77,21 @@ def _options(
     pass
 
 
-def _print_json(document: Any) -> None:
-    print(json.dumps(document, ensure_ascii=False, indent=2))
-
-
-def _table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str | None = None) -> Table:
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(str(cell))) for cell in row))
-    return table
-
-
 @app.command("list")
 def list_scenarios(as_json: Json = False) -> None:
-    """List the scenarios of the library, and the blueprints that make more."""
-    rows = [_figures(open_scenario(name)) for name in names()]
+    """List the scenarios of the library and your own, and the blueprints that make more."""
+    rows = [_figures(open_scenario(name)) for name in (*names(), *own_names())]
     grammars = [(name, _summary(name)) for name in store.names()]
     if as_json:
-        _print_json([*rows, *({"blueprint": name, "summary": summary} for name, summary in grammars)])
+        print_json([*rows, *({"blueprint": name, "summary": summary} for name, summary in grammars)])
         return
     shown = [(f"awm/{r['name']}", r["title"], r["tables"], r["rows"], r["tools"], r["tasks"]) for r in rows]
     console = Console()
-    console.print(_table(("id", "title", "tables", "rows", "tools", "tasks"), shown))
+    console.print(table(("id", "title", "tables", "rows", "tools", "tasks"), shown))
     if grammars:
         console.print()
         made = [(f"awm/{name}-0, -1, -2 ...", summary) for name, summary in grammars]
-        console.print(_table(("ids of a blueprint", "what it makes"), made))
+        console.print(table(("ids of a blueprint", "what it makes"), made))
     for name, problem in uncertified().items():
         console.print(Text(f"{name} is not registered: {problem}; see awm-gym check {name}", style="yellow"))
 
@@ -149,11 +137,11 @@ def show(
             raise UsageError(unknown(f"task in {found.name}", task, found.tasks))
         one = found.tasks[task]
         if as_json:
-            _print_json(_task_document(one))
+            print_json(_task_document(one))
         else:
             _show_task(Console(), one)
     elif as_json:
-        _print_json(_scenario_document(found))
+        print_json(_scenario_document(found))
     else:
         _show_scenario(Console(), found)
 
@@ -184,7 +172,7 @@ def _show_scenario(console: Console, scenario: Scenario) -> None:
     console.print(Text(printable(scenario.greeting), style="bold"))
     world = World(scenario)
     console.print()
-    console.print(_table(("table", "rows"), _row_counts(world).items()))
+    console.print(table(("table", "rows"), _row_counts(world).items()))
     world.close()
     rows = [
         (
@@ -197,10 +185,10 @@ def _show_scenario(console: Console, scenario: Scenario) -> None:
         for tool in scenario.tools.values()
     ]
     console.print()
-    console.print(_table(("tool", "arguments", "what it does"), rows))
+    console.print(table(("tool", "arguments", "what it does"), rows))
     console.print()
     tasks = [(name, task.instruction.strip()) for name, task in scenario.tasks.items()]
-    console.print(_table(("task", "instruction"), tasks))
+    console.print(table(("task", "instruction"), tasks))
 
 
 def _show_task(console: Console, task: Task) -> None:
@@ -245,7 +233,7 @@ def play(
         episode = play_episode(env, policy, task=task, seed=seed)
         changes = env.unwrapped.world.changes()  # type: ignore[attr-defined]
         if as_json:
-            _print_json(json.loads(episode.to_json()) | {"changes": [change._asdict() for change in changes]})
+            print_json(json.loads(episode.to_json()) | {"changes": [change._asdict() for change in changes]})
         else:
             _show_verdict(console, episode, changes)
     finally:
@@ -300,7 +288,7 @@ def _show_verdict(console: Console, episode: Episode, changes: tuple[RowChange, 
         for change in changes
     ]
     console.print(
-        _table(("table", "row", "", "what changed"), rows) if rows else Text("Nothing changed in the database.")
+        table(("table", "row", "", "what changed"), rows) if rows else Text("Nothing changed in the database.")
     )
 
 
@@ -334,47 +322,6 @@ def run_check(
         raise typer.Exit(1)
 
 
-@app.command("synth")
-def run_synth(
-    blueprints: Annotated[
-        list[str] | None, typer.Argument(metavar="[BLUEPRINT]...", help="Blueprints, by name or folder; default: all.")
-    ] = None,
-    author: Annotated[str, typer.Option(help="Who writes: blueprint.")] = "blueprint",
-    count: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many scenarios, over all blueprints.")] = 12,
-    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="The first seed; those of a blueprint count up.")] = 0,
-    out: Annotated[
-        str, typer.Option(help="Folder for the scenarios; those that stand there are not made again.")
-    ] = "scenarios",
-    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one for each core.")] = 0,
-    as_json: Json = False,
-) -> None:
-    """Make scenarios and prove them: a folder each, with its certificate. Run again to go on after an interruption."""
-    if author != "blueprint":
-        raise UsageError(unknown("author", author, ["blueprint"]))
-    wanted = runs.orders(blueprints or [], count, seed)
-    done: list[runs.Done] = []
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        bar = progress.add_task("making and proving", total=len(wanted))
-        for one in runs.make_all(wanted, out, jobs or os.cpu_count() or 1):
-            done.append(one)
-            progress.advance(bar)
-            if one.findings and not as_json:
-                for finding in one.findings[:_TOLD]:
-                    progress.console.print(Text(f"{one.name}: {printable(finding)}", style="red"))
-    done.sort(key=lambda one: one.order)
-    if as_json:
-        _print_json([one.document() for one in done])
-    else:
-        console = Console()
-        rows = runs.summary(done)
-        if rows:
-            console.print(_table(rows[0], (row.values() for row in rows)))
-        kept = sum(not one.findings for one in done)
-        console.print(f"{kept} of {len(done)} scenarios, each with its certificate, in {printable(out)}")
-    if any(one.findings for one in done):
-        raise typer.Exit(1)
-
-
 @app.command("suite")
 def run_suite(
     name: Annotated[
@@ -391,9 +338,9 @@ def run_suite(
         found = [suites.suite(one) for one in suites.suite_names()]
         listed = [(one.name, one.title, len(one.fingerprints), "yes" if one.certified else "no") for one in found]
         if as_json:
-            _print_json([{"name": one.name, "title": one.title, "scenarios": one.fingerprints} for one in found])
+            print_json([{"name": one.name, "title": one.title, "scenarios": one.fingerprints} for one in found])
         else:
-            Console().print(_table(("suite", "what it is for", "scenarios", "certified"), listed))
+            Console().print(table(("suite", "what it is for", "scenarios", "certified"), listed))
         return
     chosen = suites.suite(name)
     now = {one: open_scenario(one).fingerprint for one in chosen.fingerprints}
@@ -402,10 +349,10 @@ def run_suite(
         chosen = suites.suite(name)
     same = {one: now[one] == fingerprint for one, fingerprint in chosen.fingerprints.items()}
     if as_json:
-        _print_json([{"scenario": one, "fingerprint": now[one], "same": same[one]} for one in now])
+        print_json([{"scenario": one, "fingerprint": now[one], "same": same[one]} for one in now])
     else:
         rows = [(f"awm/{one}", now[one][:12], "yes" if same[one] else "no: another is made today") for one in now]
-        Console().print(_table(("id", "fingerprint", "as recorded"), rows))
+        Console().print(table(("id", "fingerprint", "as recorded"), rows))
     if not all(same.values()) or not chosen.certified:
         raise typer.Exit(1)
 
@@ -438,7 +385,7 @@ def run_blueprint(
         for seed in progress.track(range(first, first + seeds), description="trying seeds"):
             found.add(seed, gates=gates)
     if as_json:
-        _print_json(found.document())
+        print_json(found.document())
     else:
         console = Console()
         if show:
@@ -455,7 +402,7 @@ def run_demo(as_json: Json = False) -> None:
     """Let three scripted policies play every task of the library, and tell one episode step by step."""
     scenarios = names()
     if as_json:
-        _print_json([played.document() for played in demo.episodes(scenarios)])
+        print_json([played.document() for played in demo.episodes(scenarios)])
         return
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("playing", total=demo.count(scenarios))

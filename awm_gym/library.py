@@ -1,8 +1,9 @@
-"""The library: scenarios that come with the package, their certificates, and their Gymnasium ids."""
+"""The library: scenarios that come with the package and those of the user, certificates, and Gymnasium ids."""
 
 from __future__ import annotations
 
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from awm_gym.blueprints import store
 from awm_gym.errors import ScenarioError, UsageError, unknown
 from awm_gym.files import FILES, digest, load, read
 from awm_gym.gates.certificate import VERSION, Certificate
-from awm_gym.places import root
+from awm_gym.places import home, root
 from awm_gym.scenario import Scenario
 
 NAMESPACE = "awm"
@@ -43,6 +44,24 @@ def uncertified() -> dict[str, str]:
     return {name: problem for name, problem in _standing().items() if problem}
 
 
+def own_folder() -> Path:
+    """Where scenarios that the user made are kept: `gym.make` finds them there by their name."""
+    return home() / "scenarios"
+
+
+def own(scenario: str) -> Path | None:
+    """The folder of a scenario of the user's; None if there is none of that name."""
+    if re.fullmatch(r"[a-z][a-z0-9_]{0,63}", scenario) and (own_folder() / scenario / FILES[0]).is_file():
+        return own_folder() / scenario
+    return None
+
+
+def own_names() -> tuple[str, ...]:
+    """Names of the user's certified scenarios, sorted. All their files are read, so this may take a while."""
+    found = (entry.parent for entry in sorted(own_folder().glob(f"*/{FILES[0]}")))
+    return tuple(folder.name for folder in found if not doubt(folder))
+
+
 def doubt(folder: Path) -> str:
     """Why a scenario's certificate does not vouch for it; "" if it does."""
     try:
@@ -69,10 +88,10 @@ def find(scenario: str) -> Path:
         return store.folder(*made)
     if scenario in names():
         return root() / "scenarios" / scenario
-    if scenario in _standing():
-        raise UsageError(
-            f"The scenario {scenario} is not certified: {_standing()[scenario]}. See awm-gym check {scenario}."
-        )
+    if (folder := folders().get(scenario) or own(scenario)) is not None:
+        if problem := _standing().get(scenario) or doubt(folder):
+            raise UsageError(f"The scenario {scenario} is not certified: {problem}. See awm-gym check {scenario}.")
+        return folder
     try:
         if Path(scenario).is_dir():
             return Path(scenario)
@@ -158,7 +177,7 @@ def _spec(id: str, kwargs: dict[str, str]) -> EnvSpec:
 
 
 class _Registry(dict[str, EnvSpec]):
-    """Gymnasium's registry, which also knows the ids of scenarios that are yet to be made.
+    """Gymnasium's registry, which also knows the ids of scenarios that are yet to be made, and of the user's own.
 
     `gym.make` asks the registry by `get`, and has no other hook for ids without number. What is registered, listed
     and counted is as before.
@@ -167,7 +186,7 @@ class _Registry(dict[str, EnvSpec]):
     def get(self, id: str, default: EnvSpec | None = None) -> EnvSpec | None:  # type: ignore[override]
         found = super().get(id, default)
         namespace, _, name = id.partition("/") if isinstance(id, str) else ("", "", "")
-        if found is None and namespace == NAMESPACE and store.parsed(name) is not None:
+        if found is None and namespace == NAMESPACE and (store.parsed(name) is not None or own(name) is not None):
             return _spec(id, {"scenario": name})
         return found
 

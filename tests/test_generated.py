@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium as gym
@@ -20,7 +21,7 @@ from awm_gym.files import load
 from awm_gym.gates.certificate import VERSION, Certificate
 from awm_gym.synth import runs
 from awm_gym.synth.blueprint import BlueprintAuthor
-from awm_gym.synth.draft import STAGES, Draft
+from awm_gym.synth.draft import STAGES, Draft, Written
 from awm_gym.synth.pipeline import synthesize, told
 
 
@@ -223,7 +224,8 @@ def test_the_blueprint_author_fills_the_draft_stage_by_stage(shelf):
     author = BlueprintAuthor(store.blueprint("bike_hire"), 6)
     draft, empty = Draft("bike_hire_6"), Draft("bike_hire_6")
     for stage in STAGES:
-        draft = author.write(draft, stage, ())
+        draft, found = author.write(draft, stage, ())
+        assert found == ()
         assert list(stage.findings(draft)) == []
         for name in stage.writes:
             assert getattr(draft, name) != getattr(empty, name)
@@ -238,8 +240,8 @@ def test_synthesis_is_whole_and_certified_or_rejected(shelf):
 
     class Careless(BlueprintAuthor):
         def write(self, draft, stage, findings):
-            draft = super().write(draft, stage, findings)
-            return draft.__class__(**{**vars(draft), **({"data": draft.data[:-60]} if stage.name == "data" else {})})
+            draft, found = super().write(draft, stage, findings)
+            return Written(replace(draft, data=draft.data[:-60]) if stage.name == "data" else draft, found)
 
     outcome = synthesize(Careless(store.blueprint("bike_hire"), 6), "bike_hire_6")
     assert outcome.scenario is None
@@ -259,12 +261,12 @@ class Learner(BlueprintAuthor):
     def write(self, draft, stage, findings):
         if findings:
             self.heard.append((stage.name, findings))
-        draft = super().write(draft, stage, findings)
+        draft, found = super().write(draft, stage, findings)
         if stage.name == self.stage and self.times:
             self.times -= 1
             nonsense = {name: type(getattr(draft, name))() for name in stage.writes if name not in ("now", "user")}
-            return draft.__class__(**{**vars(draft), **nonsense})
-        return draft
+            return Written(replace(draft, **nonsense), found)
+        return Written(draft, found)
 
 
 @pytest.mark.parametrize("stage", ["tasks", "schema", "data"])
@@ -276,7 +278,7 @@ def test_findings_go_back_to_an_author_that_mends(shelf, stage):
     lost = synthesize(Learner(store.blueprint("bike_hire"), 2, stage, times=9), "bike_hire_2", attempts=3)
     assert lost.scenario is None
     assert lost.rejected.startswith(f"{stage}: ")
-    assert sum(attempt.stage == stage for attempt in lost.attempts) == 3
+    assert [attempt.round for attempt in lost.attempts if attempt.stage == stage] == [1, 1, 1, 2, 2, 2]
 
 
 def test_orders_take_the_blueprints_in_turn(shelf):

@@ -17,13 +17,15 @@ verify difficulty
 soundness reward
 files
 gates
-blueprints
+blueprints llm
 server
 spaces mcp_sdk
 client library
-env agents synth suites
-check demo
+env agents suites
+synth
+check demo terminal
 __init__
+cli_synth
 cli
 __main__ bench
 """

@@ -114,6 +114,8 @@ class Prover:
             calls = self._tried(task, partial(self.player.perform, other, lookups=False), given + lifted, right)
             if calls is not None:
                 traps["the_other_way"] = calls
+        if not traps:
+            raise Rejected("nothing near it is a mistake")
         task = task.model_copy(update={"near_misses": traps})
         if lifted:
             task = task.model_copy(update={"infeasible": self._infeasible(bounds, lifted, given)})

@@ -28,9 +28,22 @@ _MARK = "digest.json"  # beside a kept scenario's files: what their bytes must b
 _recent: OrderedDict[tuple[str, int], Scenario] = OrderedDict()
 
 
+def own_folder() -> Path:
+    """Where blueprints of the user's are kept: their names are ids too."""
+    return places.home() / "blueprints"
+
+
+def folders() -> dict[str, Path]:
+    """Folders of the library's blueprints, and of the user's, by name, sorted. The library's own come first."""
+    found: dict[str, Path] = {}
+    for place in (own_folder(), places.root() / "blueprints"):
+        found |= {entry.parent.name: entry.parent for entry in place.glob(f"*/{BLUEPRINT_FILES[0]}")}
+    return dict(sorted(found.items()))
+
+
 def names() -> tuple[str, ...]:
-    """Names of the library's blueprints, sorted."""
-    return tuple(sorted(entry.parent.name for entry in (places.root() / "blueprints").glob(f"*/{BLUEPRINT_FILES[0]}")))
+    """Names of the library's blueprints and of the user's, sorted."""
+    return tuple(folders())
 
 
 @lru_cache(maxsize=64)
@@ -41,8 +54,8 @@ def blueprint(name: str) -> Blueprint:
         UsageError: there is none.
         ScenarioError: it is malformed.
     """
-    if name in names():
-        return Blueprint(places.root() / "blueprints" / name)
+    if (folder := folders().get(name)) is not None:
+        return Blueprint(folder)
     try:
         if (Path(name) / BLUEPRINT_FILES[0]).is_file():
             return Blueprint(name)
