@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -378,14 +379,18 @@ def _carried_out(orders: Sequence[Order], terms: Terms, asking: _Asking | None, 
     made: list[Made] = []
     with progress() as bars:
         bar = bars.add_task("writing and proving", total=len(orders), note="")
+        at: dict[str, str] = {}  # the stage of each scenario in the making
 
         def told(name: str, attempt: Attempt) -> None:
-            spent = f"; {asking.told()}" if asking else ""
-            bars.update(bar, note=f"{name}: {attempt.stage} {attempt.number}{spent}")
+            at[name] = attempt.stage
+            now = Counter(at.copy().values())
+            where = ", ".join(f"{now[stage]} at {stage}" for stage in now)
+            bars.update(bar, note=f"{where}; {asking.told()}" if asking else where)
 
         try:
             for one in carry_out(orders, terms, Log(terms.out / LOG), told):
                 made.append(one)
+                at.pop(one.name, None)
                 bars.advance(bar)
                 if (one.rejected or one.stopped) and not as_json:
                     why = one.rejected or f"not done: {one.stopped}"

@@ -260,10 +260,18 @@ class Template:
         for statement in checked_statements(scenario.db_schema, "schema.sql", SCHEMA_VERBS):
             self.run(Phase.SCHEMA, statement, "schema.sql")
         self.tables = self._read_tables()
+        self._check_references()
         self.db.execute("BEGIN")
         for statement in checked_statements(scenario.data, "data.sql", DATA_VERBS):
             self.run(Phase.DATA, statement, "data.sql")
         self.db.execute("COMMIT")
+
+    def _check_references(self) -> None:
+        try:
+            self.db.execute("PRAGMA foreign_key_check").fetchall()
+        except apsw.SQLError as error:  # SQLite takes such a schema, and fails when the tables are used
+            remedy = "REFERENCES names a table and its key, or columns that are UNIQUE together"
+            raise ScenarioError(f"{error}; {remedy}", file="schema.sql") from error
 
     def run(self, phase: Phase, statement: Statement, file: str, db: apsw.Connection | None = None) -> None:
         """Run one statement of the author's.

@@ -56,7 +56,10 @@ def statements(script: str) -> tuple[Statement, ...]:
         end = code.find(";", search)
         parts += 1
         if end < 0 or parts > _MAX_PARTS:
-            raise ScenarioError(f"line {line}: the statement has no closing semicolon: {script[start : start + 60]!r}")
+            hint = "; a quote within a text is doubled: 'didn''t'" if script.count("'", start) % 2 else ""
+            raise ScenarioError(
+                f"line {line}: the statement has no closing semicolon{hint}: {script[start : start + 60]!r}"
+            )
         search = end + 1
         if apsw.complete(script[start:search]):
             text = script[start:search]

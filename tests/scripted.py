@@ -1,4 +1,4 @@
-"""A model that follows a script: it knows a whole scenario, and answers each form from it, with the mistakes it is told to make.
+"""A model that follows a script: it knows a whole scenario, and answers each form from it. `mistakes` spoil them.
 
 What it says is a pure function of the request, so that runs which are killed and resumed hear the same.
 """

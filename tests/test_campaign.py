@@ -394,13 +394,14 @@ def test_a_log_tells_a_report_even_if_its_last_line_was_cut(tmp_path):
         log.write("request", key=model, scenario="a", stage="data", model=model, prompt_tokens=5, completion_tokens=1)
     with (tmp_path / "synth.jsonl").open("a") as file:
         file.write('{"kind": "att')
+    Log(tmp_path / "synth.jsonl").write("attempt", scenario="b\u2028", stage="data", round=1, number=1, findings=[])
     found = report.read_report(tmp_path / "synth.jsonl", Prices())
-    assert (found.made, found.dropped, found.attempts, found.first_try) == (("a",), 1, 2.0, 0.0)
+    assert (found.made, found.dropped, found.attempts, found.first_try) == (("a",), 1, 1.5, 0.5)
     assert found.dollars is None
     assert found.stages["data"].usage.total == 12
     assert "a scenario ? ($0.57)" in run(None, "report", str(tmp_path))
     (tmp_path / "synth.jsonl").write_text("{}\n[]\n")
-    with pytest.raises(UsageError, match="line 1 is no entry of a log"):
+    with pytest.raises(UsageError, match="2 of its 2 lines are no entries"):
         report.read_report(tmp_path / "synth.jsonl", Prices())
     (tmp_path / "synth.jsonl").write_bytes(b"\xff\n")
     with pytest.raises(UsageError, match="is not UTF-8"):

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import apsw
@@ -10,6 +11,9 @@ import pytest
 from awm_gym import database
 from awm_gym.database import Guard, Phase, Template, connect, set_clock
 from awm_gym.errors import ScenarioError
+from awm_gym.gates import certify
+from awm_gym.gates.data import database_builds, invariants_hold
+from awm_gym.soundness import check
 
 COLUMNS = "id INTEGER PRIMARY KEY"
 
@@ -56,6 +60,7 @@ def table(columns, options="STRICT"):
         ("CREATE TABLE t AS SELECT 1 AS id;", "t.id", "has the type ''"),
         ("CREATE TABLE sqlite_t (id INTEGER PRIMARY KEY) STRICT;", "", "reserved for internal use"),
         (f"CREATE TABLE other.t ({COLUMNS}) STRICT;", "", "unknown database other"),
+        (table(f"{COLUMNS}, n TEXT, up TEXT REFERENCES t (n)"), "", 'foreign key mismatch - "t" referencing "t"'),
         (table(f"{COLUMNS}, n TEXT CHECK (quote(n) = n)"), "", "not authorized to use function: quote"),
         (table(f"{COLUMNS}, n TEXT CHECK (trim(n, 'x') = n)"), "", "wrong number of arguments to function trim()"),
         (table(COLUMNS) + "CREATE INDEX i ON t (hex(zeroblob(id)));", "", "not authorized to use function: zeroblob"),
@@ -260,6 +265,15 @@ def test_every_thread_has_a_clock_of_its_own():
     thread.join()
     assert found == ["1999-01-01"]
     assert connect(Guard()).execute("SELECT CURRENT_DATE").get == "2024-02-29"
+
+
+def test_threads_may_load_and_prove_one_scenario_at_a_time(lockers):
+    def work(_):
+        check(lockers)
+        return certify(lockers, (database_builds, invariants_hold)).passed
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(24))) == [True] * 24
 
 
 def test_the_start_is_shared_as_a_read_only_state_one_for_every_given(small):

@@ -31,7 +31,7 @@ def database_builds(prover: Prover) -> Iterator[str]:
     Remedy: insert the missing parent row or correct the reference; write dates as YYYY-MM-DD and moments as
     YYYY-MM-DDTHH:MM:SS, which is the form of now().
     """
-    for row in prover.world.template.db.execute("PRAGMA foreign_key_check").fetchall():
+    for row in prover.world.template.query("PRAGMA foreign_key_check"):
         yield f"{row[0]}: row {row[1]} refers to a row of {row[2]} that is not there"
     prover.start(None)
     for table in prover.tables.values():
@@ -88,7 +88,7 @@ def invariants_hold(prover: Prover) -> Iterator[str]:
 
     There is one at least, and each can be broken: some change of one row of the data does.
     Remedy: correct the data, or let the tool refuse what would break the rule; mend an invariant that nothing breaks,
-    or remove it if a constraint holds it.
+    add a row to the data for which it could break, or remove it if a constraint holds it.
     """
     prover.start(None)
     broken = prover.broken()
@@ -125,7 +125,7 @@ def _toothless(prover: Prover, waiting: list[Invariant]) -> Iterator[str]:
             left = _unbroken(prover, table, near, rows)
             waiting = [invariant for invariant in waiting if invariant not in near or invariant in left]
     for invariant in waiting:
-        yield f"no change of a row of the data breaks it: {invariant.words}"
+        yield f"no change of a row of the data breaks it: {invariant.words} (Or add a row for which it could break.)"
 
 
 def _unbroken(prover: Prover, table: Table, near: list[Invariant], rows: int) -> list[Invariant]:

@@ -169,9 +169,9 @@ class Prover:
 
     def unique(self, table: str) -> tuple[str, ...]:
         """Columns of a table in which no value stands twice, by its own declaration."""
-        db, found = self.world.template.db, []
-        for row in db.execute(f"PRAGMA index_list({quote(table)})").fetchall():
-            columns = db.execute(f"PRAGMA index_info({quote(str(row[1]))})").fetchall()
+        template, found = self.world.template, []
+        for row in template.query(f"PRAGMA index_list({quote(table)})"):
+            columns = template.query(f"PRAGMA index_info({quote(str(row[1]))})")
             if row[2] and not row[4] and len(columns) == 1:
                 found.append(str(columns[0][2]))
         return tuple(found)
@@ -195,7 +195,7 @@ class Prover:
 
 def links_of(world: World, table: str) -> dict[str, str]:
     """Columns of a table that refer to another table's key -> that table."""
-    found = world.template.db.execute(f'PRAGMA foreign_key_list("{table}")').fetchall()
+    found = world.template.query(f'PRAGMA foreign_key_list("{table}")')
     return {str(row[3]): str(row[2]) for row in found}
 
 

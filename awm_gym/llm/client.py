@@ -220,8 +220,10 @@ class _Question(NamedTuple):
 def _logged(question: _Question, said: Said) -> dict[str, Any]:
     about = {"scenario": question.scenario, "stage": question.stage, "number": question.number}
     tokens = {"prompt_tokens": said.usage.prompt, "completion_tokens": said.usage.completion}
-    words = {"messages": question.messages, "answer": said.text, "calls": said.calls}
-    return {**about, "kept": said.kept, "finish": said.finish, **tokens, **words}
+    entry = {**about, "kept": said.kept, "finish": said.finish, **tokens}
+    if said.kept:
+        return entry  # its words were logged when it was asked
+    return {**entry, "messages": question.messages, "answer": said.text, "calls": said.calls}
 
 
 async def _together(works: Sequence[Coroutine[Any, Any, _R]]) -> list[_R]:

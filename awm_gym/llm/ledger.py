@@ -203,6 +203,7 @@ class Log:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._begun = False
 
     def write(self, kind: str, **entry: Any) -> None:
         """Append one line, at once.
@@ -217,9 +218,16 @@ class Log:
             with self._lock:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                    file.write(line)
+                    file.write(line if self._begun or not _torn(self._path) else "\n" + line)
+                self._begun = True
         except OSError as error:
             raise UsageError(f"The log {self._path} cannot be written: {error.strerror}.") from error
+
+
+def _torn(path: Path) -> bool:
+    """Whether the last line was cut when an earlier run was killed."""
+    with path.open("rb") as file:
+        return file.seek(0, 2) > 0 and file.seek(-1, 2) >= 0 and file.read() != b"\n"
 
 
 def _line(entry: Mapping[str, Any]) -> str:

@@ -85,6 +85,7 @@ class Stage(NamedTuple):
         findings: what is wrong with a draft after it; nothing if the stage holds.
         items: what it is written in parts of, of which one may be given up: "tasks", "tools", or "" if it is one whole.
         early: gates that an author who can mend is told of now, and not only when all is written.
+        back: whether the stage before is written anew if this one cannot be.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Stage(NamedTuple):
     findings: Callable[[Draft], Iterator[str]]
     items: str = ""
     early: tuple[Gate, ...] = ()
+    back: bool = True
 
 
 class Written(NamedTuple):
@@ -207,7 +209,8 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "tools", ("tools",), _tools_hold, "tools", (reads_are_sound, writes_are_sound, words_are_true, invariants_hold)
     ),
-    Stage("verifiers", ("tasks",), _verifiers_hold, "tasks", (solutions_pass,)),
+    # Who writes solutions can mend what is expected and the tools on the way.
+    Stage("verifiers", ("tasks",), _verifiers_hold, "tasks", (solutions_pass,), back=False),
 )
 STAGE = {stage.name: stage for stage in STAGES}
 

@@ -77,7 +77,7 @@ class _Stuck(Exception):
 
     def __init__(self, stage: str, findings: tuple[str, ...], certificate: Certificate | None = None) -> None:
         more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-        super().__init__(f"{stage}: {findings[0]}{more}")
+        super().__init__(f"{stage}: {' '.join(findings[0].split())}{more}")
         self.findings, self.certificate = findings, certificate
 
 
@@ -114,7 +114,7 @@ class _Synthesis:
                 self.write(STAGES[place], findings)
                 place, findings = place + 1, ()
             except _Stuck as stuck:
-                if place == 0 or place in sent_back or not self.author.mends:
+                if place == 0 or place in sent_back or not (self.author.mends and STAGES[place].back):
                     raise
                 sent_back.add(place)
                 findings = tuple(f"{STAGES[place].name} could not be written on this: {one}" for one in stuck.findings)
@@ -133,12 +133,19 @@ class _Synthesis:
             self.note(stage.name, number, findings)
             if not findings:
                 return
+            if number > 1 and stage.back and all(self.is_of_the_stage_before(stage, one) for one in findings):
+                raise _Stuck(stage.name, findings)
         if not self.gave_up(stage, findings):
             raise _Stuck(stage.name, findings)
         left = self.judge.stage(self.draft, stage, early=True)
         self.note(stage.name, self.attempts + 1, left)
         if left:
             raise _Stuck(stage.name, left)
+
+    def is_of_the_stage_before(self, stage: Stage, finding: str) -> bool:
+        """Whether the author of the stage before can mend a finding."""
+        place = STAGES.index(stage)
+        return place > 0 and blame(self.draft, finding).stage == STAGES[place - 1].name
 
     def note(self, stage: str, number: int, findings: tuple[str, ...]) -> None:
         """Write an attempt down."""

@@ -122,21 +122,25 @@ def read_report(log: Path, prices: Prices) -> Report:
 
 
 def _entries(log: Path) -> Iterable[Mapping[str, Any]]:
+    """The entries of a log. A line that was cut when a run was killed is none."""
+    read = unread = 0
     try:
-        lines = log.read_text("utf-8").splitlines()
+        with log.open(encoding="utf-8", newline="\n") as file:
+            for line in file:
+                try:
+                    entry = json.loads(line)
+                    entry["kind"]
+                except (ValueError, KeyError, TypeError):
+                    unread += 1
+                    continue
+                read += 1
+                yield entry
     except OSError as error:
         raise UsageError(f"There is no log {log} ({error.strerror}); give the folder that synth wrote to.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{log} is not UTF-8; it is no log of synth.") from error
-    for number, line in enumerate(lines, 1):
-        try:
-            entry = json.loads(line)
-            entry["kind"]
-        except (ValueError, KeyError, TypeError):
-            if number == len(lines):
-                continue  # the line that was being written when the run was killed
-            raise UsageError(f"{log}: line {number} is no entry of a log; was it edited?") from None
-        yield entry
+    if unread > read:
+        raise UsageError(f"{log} is no log of synth: {unread} of its {read + unread} lines are no entries.")
 
 
 def _stage(
