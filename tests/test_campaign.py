@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,17 +11,20 @@ from pathlib import Path
 
 import gymnasium as gym
 import pytest
+from blueprints import bike_hire, readme_files
 from fake_openai import FakeServer, Reply, failure
 from typer.testing import CliRunner
 
-from awm_gym import cli, library
+from awm_gym import check, cli, cli_synth, library
 from awm_gym.agents.policy import play
 from awm_gym.agents.scripted import Oracle, whole_solution
-from awm_gym.errors import UsageError
+from awm_gym.blueprints import store
+from awm_gym.errors import ScenarioError, UsageError
 from awm_gym.files import load
 from awm_gym.llm import Log, Prices
 from awm_gym.synth import campaign, filled, report
 from awm_gym.synth.briefs import Brief, read_briefs, write_briefs
+from awm_gym.synth.draft import Draft, Outcome
 from awm_gym.synth.growth import Proposal, Proposals, Verdict, Verdicts
 from awm_gym.synth.prompts import labelled
 
@@ -212,6 +216,48 @@ def test_what_cannot_be_mended_is_rejected_with_its_reason_and_leaves_nothing(ho
         assert 0.5 < document["first_try"] < 1
 
 
+def test_the_users_own_library_holds_scenarios_and_blueprints(home, monkeypatch):
+    shutil.copytree(SCRIPTS / "seed_bank", home / "scenarios" / "seed_bank", ignore=lambda *_: ["certificate.json"])
+    with pytest.raises(UsageError, match="The scenario seed_bank is not certified: it has no certificate"):
+        gym.make("awm/seed_bank")
+    assert library.own_names() == ()
+    assert check.targets(["seed_bank"]) == [home / "scenarios" / "seed_bank"]
+    with pytest.raises(gym.error.NameNotFound):
+        gym.make("awm/nobody")
+    bike_hire(home / "blueprints")
+    store.blueprint.cache_clear()
+    assert "bike_hire" in store.names()
+    assert gym.make("awm/bike_hire-3").unwrapped.scenario.name == "bike_hire_3"
+    assert "1 of 1 scenarios" in run(None, "bike_hire", "--count", "1", "--out", str(home / "made"))
+    store.blueprint.cache_clear()
+
+
+def test_a_blueprint_by_a_model_lands_where_its_ids_are_found(home, tmp_path):
+    files = readme_files()
+
+    def files_of(request):
+        item = re.findall(r"\[awm-gym stage=blueprint scenario=\w+ item=(\S+)", request["messages"][-1]["content"])[-1]
+        return json.dumps({"text": files[item], "edits": [], "elsewhere": []})
+
+    about = "Bikes go out to riders and come back. A hire can be made longer, a bike can break, a fee can change."
+    brief = Brief(name="bike_hire", title="Counter of a bike hire", category="transport", description=about)
+    file = tmp_path / "briefs.toml"
+    write_briefs(file, [brief])
+    arguments = ["blueprint", "bike_hire", "--briefs", str(file), "--seeds", "2", "--gates", "0", "--attempts", "1"]
+    with FakeServer(files_of) as server:
+        told = run(server, *arguments)
+        assert "awm-gym synth" in told
+        assert gym.make("awm/bike_hire-5").unwrapped.scenario.name == "bike_hire_5"
+        assert json.loads(run(server, *arguments, "--out", str(tmp_path / "other"), "--json"))["rejected"] == ""
+        with pytest.raises(UsageError, match="is there already"):
+            run(server, *arguments)
+    files["schema.sql"] = "CREATE"
+    with FakeServer(files_of) as server:
+        told = run(server, *arguments, "--out", str(tmp_path / "never"), code=1)
+        assert "bike_hire: " in told
+    store.blueprint.cache_clear()
+
+
 # At scale -------------------------------------------------------------------------------------------------------------
 
 
@@ -323,6 +369,41 @@ def test_a_dry_run_estimates_and_asks_nothing(server):
     assert found["prompt"] > 2 * alone["prompt"]
     assert "of unknown price" in run(None, "all", "--model", "mine", "--dry-run")
     assert server.requests == []
+
+
+def test_ctrl_c_in_a_run_is_told_with_what_is_done(home, briefs, monkeypatch):
+    def interrupted(*_):
+        yield campaign.Made("seed_bank", home)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_synth, "carry_out", interrupted)
+    told = run(None, "all", "lending", "--author", "blueprint", "--count", "2", code=130)
+    assert "Interrupted; 1 of 2 scenarios are done. Run it again to go on." in told
+
+
+def test_orders_that_cannot_be_carried_out_are_told(tmp_path):
+    def author():
+        raise ScenarioError("is a bug")
+
+    log = Log(tmp_path / "log.jsonl")
+    made = list(campaign.carry_out([campaign.Order("a", author, {})], campaign.Terms(tmp_path / "out"), log))
+    assert [one.rejected for one in made] == ["is a bug"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be written: Not a directory"):
+        list(campaign.carry_out([], campaign.Terms(tmp_path / "file" / "x"), log))
+    order = campaign.Order("seed_bank", author, {})
+    with pytest.raises(ScenarioError, match="is not yet whole"):
+        _ = Outcome("seed_bank", None, None, (), Draft("seed_bank")).proved
+    (tmp_path / "out" / "seed_bank").mkdir()
+    (tmp_path / "out" / "seed_bank" / campaign.HISTORY).write_text(f'{{"order": "{order.digest}"}}')
+    assert [one.resumed for one in campaign.carry_out([order], campaign.Terms(tmp_path / "out"), log)] == [False]
+
+
+def test_a_draft_that_cannot_be_written_is_told(server, home, briefs):
+    (home / "scenarios").mkdir(parents=True)
+    (home / "scenarios" / "drafts").write_text("")
+    told = run(server, "tasks", "seed_bank", "--briefs", briefs, *WANTS, code=1)
+    assert "drafts/seed_bank cannot be written: Not a directory" in told
 
 
 # Slips of the user ----------------------------------------------------------------------------------------------------
