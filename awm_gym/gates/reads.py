@@ -112,7 +112,7 @@ def _filters(
         rows = _all_rows(prover, tool, {**base, key: [value] if param.type == "array" else value}, result)
         narrowed |= len(rows) < len(every)
         if key in every[0] and param.type != "array" and not _bound(key):
-            wrong = [row[key] for row in rows if not _equal(row[key], value)]
+            wrong = [row[key] for row in rows if not _found_by(row[key], value, param)]
             missed = [
                 row for row in every if _equal(row[key], value) and _identity(row) not in {_identity(r) for r in rows}
             ]
@@ -141,13 +141,16 @@ def _bound(key: str) -> bool:
 
 
 def _equal(cell: Any, value: Any) -> bool:
-    if cell is None:
-        return False
     if isinstance(value, bool):
-        return bool(cell) == value
-    if isinstance(cell, str) and isinstance(value, str):
-        return value.lower() in cell.lower()
+        return cell is not None and bool(cell) == value
     return bool(cell == value)
+
+
+def _found_by(cell: Any, value: Any, param: Param) -> bool:
+    """Whether a filter may show a cell: a text without an enum may search for a part of it, in any case."""
+    if isinstance(cell, str) and isinstance(value, str) and not param.enum:
+        return value.lower() in cell.lower()
+    return _equal(cell, value)
 
 
 def _values_for(prover: Prover, tool: Tool, key: str, param: Param, rows: list[Mapping[str, Any]]) -> list[Any]:

@@ -28,8 +28,10 @@ _SUPERLATIVE = re.compile(
 _DAYS = re.compile(r"\b(newest|latest|oldest|earliest|soonest|youngest|most recent)\b")
 _SIZES = re.compile(
     r"\b(cheapest|dearest|(?:larg|small|bigg|high|low|long|short|light|heavi|few|near|full|thinn|thick|quick|slow)est|most|"
-    r"least|best|worst|more|less|fewer|cheaper|dearer|(?:larg|small|bigg|high|low|long|short|light|heavi)er)\b"
+    r"least|best|worst|more|less|fewer|cheaper|dearer|(?:larg|small|bigg|high|low|long|short|light|heavi)er|repeatedly|"
+    r"often)\b"
 )
+_PAST = re.compile(r"\b(overdue|late|expired|lapsed|past)\b")
 _THRESHOLD = re.compile(
     r"\b(over|under|above|below|overdue|late|expired|expiring|lapsed|past|upcoming|before|after(?! all)|since|than|"
     r"at least|at most|or more|or less|up to|exceed\w*)\b"
@@ -337,10 +339,11 @@ def choices_are_grounded(prover: Prover) -> Iterator[str]:
 
     What does: words, dates or numbers of the instruction that stand in the row, another result with the same key, a
     superlative that has one winner, or the tools, if they refuse all the others.
+    Of an infeasible task, what an agent sees counts: the rows with the obstacle in its place.
     Remedy: describe the thing in the instruction so that one row fits; see that "the cheapest" is one.
     """
     for task in prover.tasks:
-        run = prover.run(task, task.solution)
+        run = prover.run(task, task.solution, lifted=False)
         sources = Sources(task.instruction, prover.scenario.now)
         calls = _tool_calls(task)
         asked = [value for call in calls for value in call.arguments.values()]
@@ -348,9 +351,11 @@ def choices_are_grounded(prover: Prover) -> Iterator[str]:
         for index, call in enumerate(calls):
             for name, value in call.arguments.items():
                 reference = prover.reference(prover.scenario.tools[call.name], name)
-                for key in (value if isinstance(value, list) else [value]) if reference else ():
+                if reference is None:
+                    continue
+                for key in _items(value):
                     seen = list(zip(calls[:index], run.results[:index], strict=True))
-                    others = _as_good(prover, task, seen, key, sources)
+                    others = _as_good(prover, task, seen, (name, reference, key), sources)
                     if others and _looked_into(prover, run, key, task):
                         continue
                     if prover.writes(call.name) or (reference, key) in given:
@@ -362,19 +367,22 @@ def choices_are_grounded(prover: Prover) -> Iterator[str]:
 
 
 def _as_good(
-    prover: Prover, task: Task, seen: list[tuple[ToolCall, ToolResult]], key: Any, sources: Sources
+    prover: Prover,
+    task: Task,
+    seen: list[tuple[ToolCall, ToolResult]],
+    choice: tuple[str, tuple[str, str], Any],
+    sources: Sources,
 ) -> list[Any]:
-    """Keys of other rows that fit the instruction as well as the row of the chosen key."""
+    """Keys of other rows that fit the instruction as well as the row of the key that an argument chose."""
+    name, reference, key = choice
     shown = [
-        (call, rows)
-        for call, rows in _pages_joined(seen)
-        if key not in call.arguments.values() and any(key in row.values() for row in rows)
+        (call, rows, column)
+        for call, rows in _lists(seen)
+        if key not in call.arguments.values() and (column := _key_column(rows, name, reference, key))
     ]
     if len(shown) != 1 or len(shown[0][1]) == 1 or str(key) in task.derived:
         return []  # never shown is for nothing_is_hidden; alone, or shown twice, is reason enough
-    call, rows = shown[0]
-    first = next(row for row in rows if key in row.values())
-    column = next(name for name, cell in first.items() if cell == key)
+    call, rows, column = shown[0]
     found: list[list[Any]] = []
     for chosen in (row for row in rows if row.get(column) == key):  # any of its rows may be the one that is meant
         left = _left(prover, task, call, rows, chosen, column, sources)
@@ -393,8 +401,11 @@ def _left(
     if _THRESHOLD.search(words):
         asked = {item for one in _tool_calls(task) for value in one.arguments.values() for item in _items(value)}
         mine = [row for row in rows if row.get(column) in asked]
-        others = [row for row in left if row.get(column) not in asked]
+        others = _alike(mine, [row for row in left if row.get(column) not in asked])
         if len(mine) > 1 and any(_apart(mine, others, name) for name in chosen if name != column):
+            return []
+        today = prover.scenario.now.date().isoformat()
+        if _PAST.search(words) and any(_past_alone(mine, others, name, today) for name in chosen if name != column):
             return []
     if _SUPERLATIVE.search(words):
         compiled = prover.tools[call.name]
@@ -404,12 +415,48 @@ def _left(
     return [] if any(_extreme(chosen, left, name, words) for name in chosen if name != column) else left
 
 
-def _pages_joined(seen: list[tuple[ToolCall, ToolResult]]) -> list[tuple[ToolCall, list[Any]]]:
-    """Calls and their rows, those of the pages of one list together."""
+def _alike(mine: list[Any], others: list[Any]) -> list[Any]:
+    """The others that are in no other state than the chosen rows: "overdue" leaves out what is closed, unsaid."""
+    states = [name for name in mine[0] if name == "status" or name.endswith("_status")] if mine else []
+    return [row for row in others if all(any(row.get(name) == own[name] for own in mine) for name in states)]
+
+
+def _past_alone(mine: list[Any], others: list[Any], column: str, today: str) -> bool:
+    """Whether a column of days lies before today in the chosen rows, and in no other."""
+    cells = [row.get(column) for row in (*mine, *others)]
+    if not all(isinstance(cell, str) and re.match(r"\d{4}-\d\d-\d\d", cell) for cell in cells):
+        return False
+    return all(row[column][:10] < today for row in mine) and not any(row[column][:10] < today for row in others)
+
+
+def _key_column(rows: list[Any], name: str, reference: tuple[str, str], key: Any) -> str:
+    """The column of a list that shows a key as one: named like the argument or the key, or else like any key.
+
+    "" if there is none: a number that is a count or an amount is no key.
+    """
+    table, own = reference
+    columns = list(dict.fromkeys(column for row in rows for column, cell in row.items() if cell == key))
+    expected = (name.removesuffix("s"), f"{table}_id", own, "id")
+    named = [column for column in expected if column in columns]
+    others = [column for column in columns if _is_key(column) or isinstance(key, str)]
+    return next(iter([*named, *others]), "")
+
+
+def _is_key(column: str) -> bool:
+    """Whether a column is named like one of keys: "paid" is none."""
+    return column == "id" or column.endswith("_id")
+
+
+def _lists(seen: list[tuple[ToolCall, ToolResult]]) -> list[tuple[ToolCall, list[Any]]]:
+    """Calls and their rows, those of the pages of one list together; of a list looked at again, what it shows now."""
     joined: dict[str, tuple[ToolCall, list[Any]]] = {}
+    asked: dict[str, list[ToolCall]] = {}
     for call, result in seen:
         rest = {name: value for name, value in call.arguments.items() if name != "page"}
         key = f"{call.name} {sorted(rest.items(), key=str)}"
+        if call in asked.setdefault(key, []):
+            del joined[key], asked[key][:]
+        asked[key].append(call)
         joined.setdefault(key, (call, []))[1].extend(result.rows)
     return list(joined.values())
 
@@ -417,7 +464,7 @@ def _pages_joined(seen: list[tuple[ToolCall, ToolResult]]) -> list[tuple[ToolCal
 def _extreme(chosen: Any, left: list[Any], column: str, words: str) -> bool:
     """Whether a superlative in words can mean the chosen row by a column: of days, or of sizes, and without a tie."""
     cells = [row.get(column) for row in (chosen, *left)]
-    if any(cell is None for cell in cells) or column.endswith("id"):
+    if any(cell is None for cell in cells) or _is_key(column):
         return False
     days = all(isinstance(cell, str) and re.match(r"\d{4}-\d\d-\d\d", cell) for cell in cells)
     sizes = all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in cells)
@@ -499,10 +546,10 @@ def _exchanged(
 
 def _mentioned(column: str, cell: Any, sources: Sources, task: Task) -> bool:
     """Whether the instruction speaks of a cell: as a value, by one of its words, or, of a flag, by its name."""
-    if cell in (0, 1) and not column.endswith("id"):
-        stem = column.removeprefix("is_").removeprefix("takes_").split("_")[0]
+    if cell in (0, 1) and not _is_key(column):
+        stem = column.removeprefix("is_").removeprefix("takes_").split("_")[0].removesuffix("ing")
         return re.search(rf"\b{stem}", folded(task.instruction)) is not None
-    if isinstance(cell, int) and column.endswith("id"):
+    if isinstance(cell, int) and _is_key(column):
         return re.search(rf"\b{cell}\b", task.instruction) is not None
     if not isinstance(cell, str) or re.match(r"\d{4}-\d\d-\d\d", cell):
         return sources.has(cell[:10] if isinstance(cell, str) else cell)

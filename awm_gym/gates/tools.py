@@ -11,7 +11,7 @@ from awm_gym.errors import ScenarioError
 from awm_gym.gates.prover import Prover, told
 from awm_gym.gates.toolmutants import score
 from awm_gym.gates.walks import arguments, known_arguments
-from awm_gym.scenario import Param, Tool, ToolCall
+from awm_gym.scenario import Param, Refusal, Tool, ToolCall
 from awm_gym.sql import Statement
 from awm_gym.tools import CompiledTool, prepare
 from awm_gym.world import MAX_ROWS, MAX_TEXT, ToolResult
@@ -82,29 +82,55 @@ def refusals_bear_load(prover: Prover) -> Iterator[str]:
     for name, compiled in prover.tools.items():
         tool = compiled.tool
         for index, entry in enumerate(tool.refuses):
-            if _kind(prover, compiled, entry.given, entry.arguments) != "refused":
+            result = _asked(prover, compiled, entry)
+            if result.kind != "refused":
                 yield f"{name}.refuses[{index}]: is not refused"
-                continue
-            words = prover.world.call_compiled(compiled, entry.arguments).text
-            if len(words.split()) < 3:
-                yield f"{name}.refuses[{index}]: is refused with {words!r}, which tells no reason"
-        for place, statement in enumerate(compiled.statements):
-            if "refuse(" not in statement.sql or place < len([p for p in tool.params.values() if p.of]):
+            elif len(result.text.split()) < 3:
+                yield f"{name}.refuses[{index}]: is refused with {result.text!r}, which tells no reason"
+        guards = len([param for param in tool.params.values() if param.of])
+        for place, statement in enumerate(compiled.statements[guards:], start=guards):
+            if "refuse(" not in statement.sql:
                 continue
             without = compiled._replace(
                 statements=compiled.statements[:place] + compiled.statements[place + 1 :],
                 answer=compiled.answer - (place < compiled.answer),
             )
             if place == compiled.answer or all(
-                _kind(prover, without, entry.given, entry.arguments) == "refused" for entry in tool.refuses
+                _asked(prover, without, entry).kind == "refused" for entry in tool.refuses
             ):
-                yield f"{name}: no entry of `refuses` depends on: {' '.join(statement.sql.split())[:110]}"
+                rule = " ".join(statement.sql.split())[:110]
+                yield f"{name}: no entry of `refuses` depends on: {rule}; {_nearest(prover, compiled, place, without)}"
         yield from _ghosts(prover, tool)
 
 
-def _kind(prover: Prover, compiled: CompiledTool, given: str | None, found: Mapping[str, Any]) -> str | None:
-    prover.world.start_from(given)
-    return prover.world.call_compiled(compiled, found).kind
+def _nearest(prover: Prover, compiled: CompiledTool, place: int, without: CompiledTool) -> str:
+    """Which entry of `refuses` comes nearest to a rule that none depends on, and what stops it instead."""
+    if place == compiled.answer:
+        return "the tool ends in it, so that it refuses or answers nothing"
+    entries = compiled.tool.refuses
+    stops = [_stop(prover, compiled, entry) for entry in entries]
+    if place in stops:
+        index = stops.index(place)
+        words = _asked(prover, without, entries[index]).text
+        return f"refuses[{index}] comes to it, but is refused without it too: {words}"
+    before = [stop for stop in stops if stop < place]
+    if not before:
+        return "every entry gets past it" if entries else "there is no entry"
+    index = stops.index(max(before))
+    words = _asked(prover, compiled, entries[index]).text
+    return f"refuses[{index}] comes nearest, but is refused before it: {words}"
+
+
+def _stop(prover: Prover, compiled: CompiledTool, entry: Refusal) -> int:
+    """The place of the statement that refuses an entry; the number of statements if none does."""
+    count = len(compiled.statements)
+    parts = (compiled._replace(statements=compiled.statements[: place + 1], answer=-1) for place in range(count))
+    return next((place for place, part in enumerate(parts) if _asked(prover, part, entry).kind == "refused"), count)
+
+
+def _asked(prover: Prover, compiled: CompiledTool, entry: Refusal) -> ToolResult:
+    prover.world.start_from(entry.given)
+    return prover.world.call_compiled(compiled, entry.arguments)
 
 
 def _ghosts(prover: Prover, tool: Tool) -> Iterator[str]:

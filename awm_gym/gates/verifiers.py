@@ -12,6 +12,7 @@ from awm_gym.gates.prover import REJECTED, Prover, Run
 from awm_gym.scenario import SUBMIT, Task
 from awm_gym.verify import verify
 
+_LIFTED = " (near misses of an infeasible task are played with its `lifted_by` applied)"
 _CELLS_INSIDE = 0.99  # share of mutated cells inside the task's own rows that must be noticed
 
 
@@ -42,12 +43,13 @@ def near_misses_fail(prover: Prover) -> Iterator[str]:
         if not task.near_misses:
             yield f"{task.name}: has no near miss; write at least one"
         solution = prover.run(task, task.solution)
+        lifted = "" if task.infeasible is None else _LIFTED
         for name, calls in task.near_misses.items():
             run = prover.run(task, calls)
             if run.verdict.passed:
-                yield f"{task.name}.near_misses.{name}: is accepted"
+                yield f"{task.name}.near_misses.{name}: is accepted{lifted}"
             for error in run.errors:
-                yield f"{task.name}.near_misses.{name}: is no near miss: {error}"
+                yield f"{task.name}.near_misses.{name}: is no near miss: {error}{lifted}"
         for mutant in of_solution(prover, task):
             run = prover.run(task, mutant.calls)
             if run.end == solution.end or _same_answer(task, run, solution):

@@ -13,7 +13,6 @@ from awm_gym.sql import quote
 from awm_gym.world import RowChange, ToolResult
 
 _WALKS, _STEPS = 12, 60  # random walks a scenario, calls a walk
-_MISSING = object()
 
 
 class Cell(NamedTuple):
@@ -99,21 +98,28 @@ def _written(
     before: Mapping[tuple[Any, ...], RowChange], after: Mapping[tuple[Any, ...], RowChange]
 ) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
     """The cells that differ, and the tables that lost rows, between two sets of changes since the start."""
-    cells = []
-    for name, row in after.items():
-        old = before.get(name)
-        if row.kind == "removed" or (old is not None and old == row):
-            continue
-        new = row.kind == "added" and old is None
-        for column, value in row.after.items():
-            was = old.after.get(column, _MISSING) if old is not None else _MISSING
-            if was is _MISSING:
-                was = row.before.get(column)
-            if new or was != value:
-                cells.append(Cell(row.table, name[1:], column, None if new else was, value, new))
+    touched = [name for name in {**after, **before} if before.get(name) != after.get(name)]
+    cells = [cell for name in touched for cell in _cells(name, before.get(name), after.get(name))]
     gone = {name[0] for name, row in after.items() if row.kind == "removed" and before.get(name) != row}
     gone |= {name[0] for name, row in before.items() if row.kind == "added" and name not in after}
     return tuple(cells), tuple(sorted(gone))
+
+
+def _cells(name: tuple[Any, ...], old: RowChange | None, row: RowChange | None) -> Iterator[Cell]:
+    """The cells of a row that a call wrote; its changes since the start before and after the call, None if none."""
+    start = {column: value for change in (row, old) if change is not None for column, value in change.before.items()}
+    was, now = _state(old, start), _state(row, start)
+    for column, value in (now or {}).items():
+        before = was[column] if was is not None else None
+        if was is None or before != value:
+            yield Cell(name[0], name[1:], column, before, value, new=was is None)
+
+
+def _state(change: RowChange | None, start: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """A row's cells, as far as any change speaks of them; None if it is not there. `start`: as they were at first."""
+    if change is None:
+        return start or None
+    return None if change.kind == "removed" else {**start, **change.after}
 
 
 def known_calls(prover: Prover) -> dict[str, list[Mapping[str, Any]]]:

@@ -24,7 +24,19 @@ _SIZED_ORDERS = dict.fromkeys(("cheapest", "lowest", "smallest", "lightest"), Fa
     ("highest", "largest", "biggest", "dearest", "heaviest"), True
 )
 _BY = re.compile(r"(?:[,;.]|\bsorted|\bordered) by ((?:\w+ ){0,2}?\w+)(?: and [\w ]+)?\s*(?=[.;,:(]|$)", re.I)
+_AGENTS = {"a", "an", "one", "anybody", "somebody"}  # who does it, not an order: "by one analyst"
 _TIME_WORDS = {"day", "date", "time", "start", "moment", "arrival", "due"}
+_ORDER_WORDS = _TIME_WORDS | {"number", "id", "name"}
+_ENDS = (  # of an order that goes "from low to high"
+    "first|last|top|bottom|low|high|small|large|big|short|long|light|heavy|cheap|dear|early|late|old|new|young|"
+    "best|worst|most|least"
+)
+_ORDER_ASKED = re.compile(
+    rf"\border\b|\bsort|\bfirst\b|\brank|\balphabet|\bA to Z\b|\bfrom (?:{_ENDS}) to\b|"
+    r"\b\w+est (?:\w+ )?to (?:the )?\w+est\b",
+    re.I,
+)
+_MAY_ASK = re.compile(r"\b(?:by|from) \w+ to\b|\w+est to\b", re.I)  # of days and places it is a span, not an order
 _NUMBER = re.compile(r"(?<![\w.:-])\d+(?![\w:]|\.\d)")
 _ENUMERATED = re.compile(r"^\s*\"?(\w+)\"?\s[^\n]*?CHECK \(\"?\1\"? IN \(([^)]*)\)\)", re.M)
 _COMPARED = re.compile(r"(?<![:\w])(\w+)\s*(?:=|<>|!=|\bIS NOT\b|\bIS\b)\s*('(?:[^']|'')*')")
@@ -71,6 +83,13 @@ def order_terms(sql: str) -> list[str]:
     return [*terms, sql[start:stop].strip()]
 
 
+def other_weekdays(words: str, year: int) -> Iterator[str]:
+    """Days in a text that fall on another weekday than it says. Without a year, this one and the next are meant."""
+    for found in _DAY.finditer(words):
+        if not any(map(partial(_is_weekday, found), _years(found[4], year))):
+            yield f"{found[0]!r} is another day of the week"
+
+
 def _order_kept(prover: Prover, compiled: CompiledTool) -> Iterator[str]:
     """The order that the description promises is the order of the answer."""
     name, words = compiled.tool.name, compiled.tool.description
@@ -78,6 +97,8 @@ def _order_kept(prover: Prover, compiled: CompiledTool) -> Iterator[str]:
         return
     terms = order_terms(compiled.statements[compiled.answer].sql)
     first, by = _FIRST.search(words), _BY.search(words)
+    if by and not _is_order(compiled, by):
+        by = None
     if not (first or by):
         return
     said = next(match[0].strip(" ,;.") for match in (first, by) if match)
@@ -91,6 +112,21 @@ def _order_kept(prover: Prover, compiled: CompiledTool) -> Iterator[str]:
         right = not falling and _as_column(prover, compiled, by[1], term)  # type: ignore[index]
     if not right:
         yield f"{name}: promises {said!r}, but its rows are ordered by {terms[0]}"
+
+
+def _is_order(compiled: CompiledTool, by: re.Match[str]) -> bool:
+    """Whether "by" and a phrase tell an order of rows, and not who does something, or how."""
+    words = by[1].lower().split()
+    if by[0].lower().startswith(("sorted", "ordered")):
+        return True
+    columns = compiled.statements[compiled.answer].columns
+    ordering = any(word in _ORDER_WORDS or any(_names(word, column) for column in columns) for word in words)
+    return ordering and not compiled.writes and words[0] not in _AGENTS
+
+
+def _names(word: str, column: str) -> bool:
+    """Whether a word names a column: it begins as one of the column's words does."""
+    return any(part.startswith(word[:5]) for part in column.lower().split("_"))
 
 
 def _as_superlative(prover: Prover, compiled: CompiledTool, word: str, term: str, falling: bool) -> bool:
@@ -109,7 +145,7 @@ def _as_column(prover: Prover, compiled: CompiledTool, phrase: str, term: str) -
     if set(words) & {"number", "id"}:
         return bool(re.search(r"(^|[._])(id|number)$", term))
     columns = compiled.statements[compiled.answer].columns
-    meant = [word for word in words if any(word[:5] in column for column in columns)]
+    meant = [word for word in words if any(_names(word, column) for column in columns)]
     return not meant or any(word[:5] in term.lower() for word in meant)
 
 
@@ -216,17 +252,15 @@ def _instruction(prover: Prover, task: Task) -> Iterator[str]:
     for tool in prover.scenario.tools:
         if "_" in tool and re.search(rf"\b{tool}\b", words):
             yield f"{task.name}: the instruction names the tool {tool}; say what is wanted instead"
-    for found in _DAY.finditer(words):
-        if not any(map(partial(_is_weekday, found), _years(found[4], prover.scenario.now.year))):
-            yield f"{task.name}: {found[0]!r} is another day of the week"
+    yield from (f"{task.name}: {problem}" for problem in other_weekdays(words, prover.scenario.now.year))
     answer = task.answer
     if answer is None or answer.items is None:
         return
     free = re.search(r"\b(any|no particular|whatever) order\b|\border does not matter\b", words, re.I)
-    asked = re.search(r"\border\b|\bsort|\bfirst\b|\brank|\balphabet|\b(by|from) \w+ to\b|\w+est to\b", words, re.I)
+    asked = _ORDER_ASKED.search(words)
     if answer.ordered and free:
         yield f"{task.name}: the instruction leaves the order free, but `answer` does not"
-    if answer.ordered and not asked:
+    if answer.ordered and not (asked or _MAY_ASK.search(words)):
         yield f"{task.name}: the order of the answer counts, but the instruction asks for none"
     if not answer.ordered and asked and not free:
         yield f"{task.name}: the instruction asks for an order ({asked[0]!r}), but `answer` takes any"

@@ -90,8 +90,9 @@ def _of_another(prover: Prover, step: WalkStep, cell: Cell, written: dict[tuple[
     asked: dict[str, list[Any]] = {}
     for name, value in step.call.arguments.items():
         reference = prover.reference(tool, name)
-        if reference is not None and (reference[1],) == prover.tables[reference[0]].key:
-            asked.setdefault(reference[0], []).extend(value if isinstance(value, list) else [value])
+        single = not isinstance(value, list)  # a list says which of many, or which not, but not whose
+        if single and reference is not None and (reference[1],) == prover.tables[reference[0]].key:
+            asked.setdefault(reference[0], []).append(value)
     own = {other.column for other in step.cells if (other.table, other.key) == (cell.table, cell.key)}
     for column, parent in links.items():
         if column in own:
