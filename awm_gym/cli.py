@@ -1,4 +1,4 @@
-"""The command line: awm-gym list, show, play, check, synth, blueprint, demo."""
+"""The command line: awm-gym list, show, play, check, synth, blueprint, suite, doctor, demo."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from awm_gym.episode import Episode, written
 from awm_gym.errors import AwmError, ScenarioError, UsageError, printable, unknown
 from awm_gym.gates.certificate import VERSION
 from awm_gym.library import MAX_EPISODE_STEPS, names, open_scenario, own_names, uncertified
+from awm_gym.sandbox import doctor
 from awm_gym.scenario import Scenario, Task
 from awm_gym.terminal import Json, print_json, table
 from awm_gym.world import RowChange, World
@@ -395,6 +396,15 @@ def run_blueprint(
             console.print(Text(printable(line)))
     if not found.passed:
         raise typer.Exit(1)
+
+
+@app.command("doctor")
+def run_doctor(as_json: Json = False) -> None:
+    """Tell how well this machine can lock up generated Python, layer by layer, and why."""
+    if as_json:
+        print_json(doctor.report())
+    else:
+        Console().print(table(("layer", "in force", "why"), doctor.rows()))
 
 
 @app.command("demo")

@@ -5,6 +5,7 @@
   + EnvironmentFault    nobody's move: a transport broke, a snapshot is damaged
   + UsageError          the caller asked for something that is not there
     - EpisodeOver       `step` after the end of an episode
+    - SandboxUnavailable  this machine cannot lock up generated Python well enough
   + ModelError          the server of a language model cannot be reached, or refuses for good
   + BudgetSpent         the money or the tokens that a run was given are spent
   + Unreadable          a language model's answer is not of the type that was asked for
@@ -65,6 +66,10 @@ class UsageError(AwmError, ValueError):
 
 class EpisodeOver(UsageError):
     """`step` was called after the episode had ended; call `reset` first."""
+
+
+class SandboxUnavailable(UsageError):
+    """This machine cannot lock up generated Python as well as was asked for, so none is run."""
 
 
 class ModelError(AwmError):

@@ -142,3 +142,12 @@ def test_every_command_has_help(command):
 
 def test_the_version_is_the_packages():
     assert run("--version").stdout == "awm-gym 0.1.0\n"
+
+
+def test_doctor_tells_what_holds_on_this_machine():
+    result = run("doctor")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "self-test" in result.stdout or "none" in result.stdout
+    rows = json.loads(run("doctor", "--json").stdout)["sandbox"]
+    assert rows[-1]["layer"] == "sandbox"
+    assert rows[-1]["state"] in ("none", "partial", "good", "strong")

@@ -17,12 +17,12 @@ verify difficulty
 soundness reward
 files
 gates
-blueprints llm
+blueprints llm sandbox
 server
 spaces mcp_sdk
 client library
 env agents suites
-synth
+synth formats
 check demo terminal
 __init__
 cli_synth

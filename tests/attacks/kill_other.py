@@ -1,0 +1,6 @@
+import os
+
+from sandbox_programs import ARGS
+
+os.kill(ARGS["victim"], 9)
+escaped = True

@@ -1,0 +1,3 @@
+import os
+
+escaped = len(os.listdir("/")) > 0

@@ -1,0 +1,3 @@
+from pathlib import Path
+
+escaped = Path("/etc/passwd").read_text("utf-8") != ""
