@@ -319,7 +319,9 @@ def run_stages(
         max_cost=max_cost, max_total_tokens=max_total_tokens,
     )  # fmt: skip
     if dry_run:
-        _show_estimate(estimate(count, wants, asking.settings, asking.prices, solve_attempts), as_json)
+        _show_estimate(
+            estimate(len(names) if names else count, wants, asking.settings, asking.prices, solve_attempts), as_json
+        )
         return
     file = Path(briefs) if briefs else place / BRIEFS
     if not (file.exists() or from_seeds or context.info_name == "all"):
@@ -327,6 +329,8 @@ def run_stages(
     found = _chosen(file, names, count, seed, None if from_seeds else asking, place)
     if not found:
         raise typer.Exit(1)  # why there is no brief was said
+    if taken := [brief.name for brief in found if brief.name in (*library_names(), *store.names())]:
+        raise UsageError(f"{taken[0]!r} is a name of the library; rename the brief in {file}.")
     about: dict[str, Any] = {
         "wants": vars(wants),
         "models": [asking.settings.model, *sorted(asking.settings.models.items())],

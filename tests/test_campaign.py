@@ -368,6 +368,17 @@ def test_a_dry_run_estimates_and_asks_nothing(server):
     alone = json.loads(run(server, "all", "--count", "3", "--dry-run", "--json"))
     assert found["prompt"] > 2 * alone["prompt"]
     assert "of unknown price" in run(None, "all", "--model", "mine", "--dry-run")
+    assert "2 scenarios, " in run(None, "all", "ferry_bookings", "choir_roster", "--model", "mine", "--dry-run")
+    assert server.requests == []
+
+
+def test_a_brief_may_not_take_a_name_of_the_library(server, tmp_path):
+    file = tmp_path / "briefs.toml"
+    write_briefs(
+        file, [Brief(name="practice", title="A practice", category="health", description="Visits are booked.")]
+    )
+    with pytest.raises(UsageError, match="'practice' is a name of the library; rename the brief in"):
+        run(server, "all", "practice", "--briefs", str(file), *WANTS)
     assert server.requests == []
 
 
