@@ -297,7 +297,7 @@ def run_stages(
     jobs: _Jobs = 0,
     as_json: Json = False,
 ) -> None:
-    """Write scenarios up to a stage; the docstring is not shown, each command has its own help."""
+    """Write scenarios up to the stage that the command names."""
     until = _COMMANDS[str(context.info_name)].until
     place = Path(out) if out else own_folder()
     least = Least(min(min_tasks or -(-6 * tasks // 10), tasks), min_tools)
