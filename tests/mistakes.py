@@ -238,6 +238,20 @@ def better_goal(task, scenario="ferry_desk"):
     return Mistake("a better goal", "", "verifiers", task, spoil, "", attempt=2, scenario=scenario)
 
 
+def better_words(task, scenario="ferry_desk"):
+    """The author of a proof sees that it is the words which are wrong."""
+    return Mistake(
+        "better words",
+        "",
+        "verifiers",
+        task,
+        put(_scenario(scenario).tasks[task].instruction, "wording"),
+        "",
+        attempt=2,
+        scenario=scenario,
+    )
+
+
 def fault(task, tool, words, scenario="ferry_desk"):
     """The author of a proof sees that it is a tool which is wrong."""
 

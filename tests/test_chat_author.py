@@ -84,6 +84,15 @@ def test_what_is_never_mended_is_given_up_and_the_rest_is_certified(scenario):
         assert kept == {name: part for name, part in getattr(whole, kind).items() if name in kept}
 
 
+def test_words_that_leave_open_what_is_meant_are_mended_by_who_proves_the_task():
+    vague = next(one for one in ALONE if one.name == "a task that several rows fit")
+    outcome = mistakes.play(vague, mistakes.better_words("parcel_for_the_dale", "seed_bank"), scenario="seed_bank")
+    assert outcome.scenario == scripted.scenario_of("seed_bank")
+    assert outcome.dropped == ()
+    assert [one.number for one in outcome.attempts if one.stage == "gates"] == [1, 2]
+    assert re.search(vague.found, outcome.attempts[-3].findings[0])
+
+
 def test_too_much_to_give_up_is_a_rejection():
     never = next(one for one in ALONE if one.item == "verhoeven_stays_home")
     other = replace(

@@ -336,10 +336,13 @@ class ChatAuthor:
                 return
             if form.goal is not None:
                 self._goals[name] = form.goal
+            if form.wording.strip():
+                wishes[name] = form.wording
             tasks[name] = self._goals[name].task(name, wishes[name], form)
 
         slips = self._interview.each(draft, questions, rest, made)
-        written = replace(draft, tasks=tuple(tasks[name] for name in wishes if name in tasks))
+        proved = tuple(tasks[name] for name in wishes if name in tasks)
+        written = replace(draft, wishes=tuple(wishes.items()), tasks=proved)
         return Written(written, (*complaints, *slips))
 
 

@@ -209,7 +209,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "tools", ("tools",), _tools_hold, "tools", (reads_are_sound, writes_are_sound, words_are_true, invariants_hold)
     ),
-    # Who writes solutions can mend what is expected and the tools on the way.
+    # Who writes solutions can mend the words, what is expected and the tools on the way.
     Stage("verifiers", ("tasks",), _verifiers_hold, "tasks", (solutions_pass,), back=False),
 )
 STAGE = {stage.name: stage for stage in STAGES}

@@ -227,6 +227,7 @@ def proof(task: Task) -> ProofForm:
         shown_by=_calls(task.infeasible.shown_by) if task.infeasible else [],
         derived=[DerivedForm(value=value, how=how) for value, how in task.derived.items()],
         goal=None,
+        wording="",
         tool_faults=[],
     )
 

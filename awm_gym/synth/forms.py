@@ -406,6 +406,7 @@ class ProofForm(Form):
     shown_by: list[CallForm] = Field(description="Of an infeasible task: the calls whose answers show the obstacle.")
     derived: list[DerivedForm]
     goal: GoalForm | None = Field(description="What is expected, only if it was wrong; null to keep it.")
+    wording: str = Field(description="The instruction in better words, only if they are at fault; empty to keep it.")
     tool_faults: list[FaultForm] = Field(description="Tools that are wrong, if it is they; usually none.")
 
     def calls(self, calls: Iterable[CallForm], place: str) -> tuple[ToolCall, ...]:
