@@ -133,7 +133,7 @@ class _Synthesis:
             self.note(stage.name, number, findings)
             if not findings:
                 return
-            if number > 1 and stage.back and all(self.is_of_the_stage_before(stage, one) for one in findings):
+            if number > 2 and stage.back and all(self.is_of_the_stage_before(stage, one) for one in findings):
                 raise _Stuck(stage.name, findings)
         if not self.gave_up(stage, findings):
             raise _Stuck(stage.name, findings)
