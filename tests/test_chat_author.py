@@ -9,6 +9,7 @@ import pytest
 import scripted
 from mistakes import ALONE, ALWAYS, DROPPED, GARBLED, HARMLESS, MENDED, MISTAKES, REJECTED, UNNOTICED, Mistake, put
 
+from awm_gym.blueprints import store
 from awm_gym.errors import ScenarioError
 from awm_gym.files import load, save
 from awm_gym.gates import GATES
@@ -619,3 +620,10 @@ def test_an_end_is_brought_about_before_there_are_tools(small, goal, found):
     told = list(goals.findings(small(**PLACES, tasks=head + goal)))
     assert len(told) == len(found)
     assert all(text.startswith(words) for text, words in zip(told, found, strict=True))
+
+
+def test_an_end_on_tables_with_triggers_is_left_to_the_gates():
+    made = store.scenario("box_office", 27, keep=False)
+    assert "CREATE TRIGGER" in made.db_schema
+    assert "booking" in made.tasks["exchange_then_new_seat"].changes[0].rows
+    assert list(goals.findings(made)) == []

@@ -48,10 +48,13 @@ def findings(scenario: Scenario) -> Iterator[str]:
 def _ends(world: World, task: Task) -> Iterator[str]:
     """Whether the end states of a task can be, break no invariant, and are what the task accepts."""
     feasible = task.model_copy(update={"infeasible": None})
+    triggered = {
+        str(row[0]) for row in world.template.query("SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger'")
+    }
     start = (task.given or "") + ("\n" + task.infeasible.lifted_by if task.infeasible else "")
     for index, changes in enumerate(task.changes):
-        if _leaves_open(changes):
-            continue
+        if _leaves_open(changes) or triggered & set(changes.rows):
+            continue  # cannot be made by hand
         world.start_from(start or None)
         place = f"{task.name}: changes[{index}]" if len(task.changes) > 1 else f"{task.name}: changes"
         try:
@@ -157,6 +160,6 @@ def _insert(table: Table, row: NewRow, numbers: Mapping[str, CellValue]) -> str:
 
 
 def _leaves_open(changes: Changes) -> bool:
-    """Whether new rows hold what only the agent chooses: such an end cannot be made by hand."""
+    """Whether new rows hold what only the agent chooses."""
     tables = {name for name, rows in changes.rows.items() if any(isinstance(row, NewRow) for row in rows)}
     return any(free.partition(".")[1] and free.partition(".")[0] in tables for free in changes.any)
