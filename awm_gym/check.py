@@ -6,17 +6,16 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from awm_gym import gates, places
+from awm_gym import gates, places, processes
 from awm_gym.blueprints import store
 from awm_gym.errors import ScenarioError, UsageError, printable, shown, unknown
 from awm_gym.files import load, save
@@ -136,7 +135,7 @@ def check_all(found: Sequence[Path], *, jobs: int, fix: bool, resume: bool) -> I
         for folder in found:
             yield check(str(folder), fix=fix, resume=resume)
         return
-    pool = ProcessPoolExecutor(min(jobs, len(found)), mp_context=get_context("spawn"))
+    pool = processes.pool(min(jobs, len(found)))
     try:
         waiting = [pool.submit(check, str(folder), fix=fix, resume=resume) for folder in found]
         for done in as_completed(waiting):

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "awm_gym"
 ROWS = """
-errors places
+errors places processes
 scenario sql
 arguments database speech
 answers tools episode

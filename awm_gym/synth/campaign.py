@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from awm_gym import processes
 from awm_gym.errors import AwmError, BudgetSpent, ModelError, UsageError
 from awm_gym.files import render, save
 from awm_gym.gates import certify
@@ -146,7 +145,7 @@ def carry_out(
         raise UsageError(f"{terms.out} cannot be written: {error.strerror}") from error
     judges = None
     if terms.jobs > 1:
-        judges = ProcessPoolExecutor(terms.jobs, mp_context=get_context("spawn"), initializer=_ignore_interrupts)
+        judges = processes.pool(terms.jobs)
     threads = ThreadPoolExecutor(max(1, min(terms.parallel, len(orders))), thread_name_prefix="awm_gym-synth")
     work = _Work(terms, log, told, Here() if judges is None else Elsewhere(judges))
     try:
@@ -158,11 +157,6 @@ def carry_out(
         threads.shutdown(wait=False, cancel_futures=True)
         if judges is not None:
             judges.shutdown(wait=False, cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the process that waits for the results."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Elsewhere:

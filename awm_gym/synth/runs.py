@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
-from awm_gym import difficulty
+from awm_gym import difficulty, processes
 from awm_gym.blueprints import store
 from awm_gym.errors import AwmError, ScenarioError, UsageError
 from awm_gym.files import digest, render, save
@@ -115,7 +114,7 @@ def make_all(wanted: Sequence[Order], out: str, jobs: int) -> Iterator[Done]:
     if jobs <= 1 or len(wanted) <= 1:
         yield from (make(order, out) for order in wanted)
         return
-    pool = ProcessPoolExecutor(min(jobs, len(wanted)), mp_context=get_context("spawn"))
+    pool = processes.pool(min(jobs, len(wanted)))
     try:
         waiting = [pool.submit(make, order, out) for order in wanted]
         for done in as_completed(waiting):
