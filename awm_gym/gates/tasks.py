@@ -401,7 +401,8 @@ def _left(
     if _THRESHOLD.search(words):
         asked = {item for one in _tool_calls(task) for value in one.arguments.values() for item in _items(value)}
         mine = [row for row in rows if row.get(column) in asked]
-        others = _alike(mine, [row for row in left if row.get(column) not in asked])
+        rest = [row for row in left if row.get(column) not in asked]
+        others = _alike(mine, rest) or rest
         if len(mine) > 1 and any(_apart(mine, others, name) for name in chosen if name != column):
             return []
         today = prover.scenario.now.date().isoformat()
