@@ -37,7 +37,7 @@ _OPENS_DATE = re.compile(_DATE_FUNCTION, re.I)
 _PART = re.compile(r"""'[^']*'|"[^"]*"|--[^\n]*|/\*.*?(?:\*/|\Z)|\b\w+\s*\(|[()]""", re.S)
 _UNDOING = re.compile(r"\b(?:OR|CONFLICT)\s+ROLLBACK\b|\bRAISE\s*\(\s*ROLLBACK\b", re.I)
 _BOMBS = ("reaches too far", "too many references", "too many FROM clause terms")  # views of views
-_STAMPS = ((24, 1), (92, 1), (96, 3_040_000))  # bytes of the header that tell which SQLite wrote how often
+STAMPS = ((24, 1), (92, 1), (96, 3_040_000))  # bytes of the header that tell which SQLite wrote how often
 
 Kind = Literal["sql", "constraint", "refused", "limit"]
 
@@ -315,7 +315,7 @@ class _Build:
     def image(self) -> bytes:
         """The database, but for the marks of the SQLite that wrote it."""
         image = bytearray(self._db.serialize("main"))
-        for offset, value in _STAMPS:
+        for offset, value in STAMPS:
             image[offset : offset + 4] = value.to_bytes(4, "big")
         return bytes(image)
 
