@@ -402,8 +402,8 @@ def _left(
         asked = {item for one in _tool_calls(task) for value in one.arguments.values() for item in _items(value)}
         mine = [row for row in rows if row.get(column) in asked]
         rest = [row for row in left if row.get(column) not in asked]
-        others = _alike(mine, rest) or rest
-        if len(mine) > 1 and any(_apart(mine, others, name) for name in chosen if name != column):
+        others = _alike(mine, rest)
+        if len(mine) > 1 and any(_apart(mine, others or rest, name) for name in chosen if name != column):
             return []
         today = prover.scenario.now.date().isoformat()
         if _PAST.search(words) and any(_past_alone(mine, others, name, today) for name in chosen if name != column):
