@@ -42,7 +42,11 @@ def test_a_script_is_split_where_statements_end(script, found):
     ("script", "problem"),
     [
         ("SELECT 1", "line 1: the statement has no closing semicolon: 'SELECT 1'"),
-        ("SELECT 1;\n\nSELECT 'a; b", 'line 3: the statement has no closing semicolon: "SELECT \'a; b"'),
+        (
+            "SELECT 1;\n\nSELECT 'a; b",
+            "line 3: the statement has no closing semicolon; a quote within a text is doubled: 'didn''t': "
+            """"SELECT 'a; b\"""",
+        ),
         ("CREATE TRIGGER a AFTER INSERT ON t BEGIN SELECT 1;", "line 1: the statement has no closing semicolon"),
         ("SELECT 'a\0b';", "NUL"),
     ],
