@@ -13,6 +13,7 @@ import gymnasium as gym
 import pytest
 from blueprints import bike_hire, readme_files
 from fake_openai import FakeServer, Reply, failure
+from scripted import Asked
 from typer.testing import CliRunner
 
 from awm_gym import check, cli, cli_synth, library
@@ -41,11 +42,6 @@ ABOUT = {
 }
 
 
-class _Request:
-    def __init__(self, messages):
-        self.messages = messages
-
-
 def scenario_of(messages):
     return re.findall(r"\[awm-gym stage=\w+ scenario=(\S+)", messages[-1]["content"])[-1]
 
@@ -60,7 +56,7 @@ def answer(request):
         numbers = re.findall(r"^(\d+)\. ", messages[-1]["content"], re.M)
         verdicts = [Verdict(number=int(number), reason="It keeps a state.", score=8) for number in numbers]
         return Verdicts(verdicts=verdicts).model_dump_json()
-    form = filled.answer(SCENARIOS[scenario_of(messages)], _Request(messages))
+    form = filled.answer(SCENARIOS[scenario_of(messages)], Asked(messages))
     return form.model_dump_json()
 
 

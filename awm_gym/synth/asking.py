@@ -120,10 +120,8 @@ class Interview:
                     continue
                 seen = question.look(answer)
                 if seen and turn < looks:
-                    talks[question.item] += [
-                        _assistant(text),
-                        _user(f"{seen}\n\n{self._label(draft, question, turn + 1)}"),
-                    ]
+                    told = f"{seen}\n\n{self._label(draft, question, turn + 1)}"
+                    talks[question.item] += [_assistant(text), _user(told)]
                     again.append(question)
                     continue
                 try:
@@ -143,7 +141,7 @@ class Interview:
         here = self._label(draft, question, 0)
         if not own:
             return [_system(), _user(f"{question.prompt}\n\n{here}")]
-        repair = repair_message(own, edits=edits and question.stage == "data")
+        repair = repair_message(own, edits=edits)
         if key not in self.said:
             return [_system(), _user(f"{question.prompt}\n\n{repair}\n\n{here}")]
         return [_system(), _user(question.prompt), _assistant(self.said[key]), _user(f"{repair}\n\n{here}")]

@@ -270,9 +270,8 @@ class ChatAuthor:
             scripts = {script.name: script for script in form.tools}
             self._scripts |= scripts
             known = [self._scripts[name] for name, of in self._groups.items() if of == group and name in self._scripts]
-            self._interview.said["tools", group] = ScriptsForm(
-                tools=known
-            ).model_dump_json()  # some were written before
+            # A repair is shown the whole group, also what was written before.
+            self._interview.said["tools", group] = ScriptsForm(tools=known).model_dump_json()
             for name in (tool.name for tool in groups[group]):
                 try:
                     if name not in scripts:
