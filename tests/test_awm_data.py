@@ -14,6 +14,7 @@ from awm_gym.formats.awm import lines as lines_module
 from awm_gym.formats.awm.index import FILES, Index, normalized, scenario_id
 from awm_gym.formats.awm.lines import MAX_LINE, MAX_PROBLEMS
 from awm_gym.formats.awm.records import Source
+from awm_gym.scenario import ToolCall
 
 CODE = "def verify_task_completion(initial_db_path, final_db_path, final_answer):\n    return {'result': 'complete'}\n"
 
@@ -134,7 +135,7 @@ def test_a_folder_is_joined_into_scenarios(data):
     assert entry.title == "Tea Room"
     assert entry.lacks == ()
     assert entry.lines["gen_tasks.jsonl"].number == 1
-    assert sorted(entry.verifiers["gen_verifier.pure_code.jsonl"]) == [0, 1]
+    assert sorted(entry.by_task["gen_verifier.pure_code.jsonl"]) == [0, 1]
     assert found.entry("tea_room") is entry
 
 
@@ -240,7 +241,7 @@ def test_a_bad_line_costs_only_itself(data, line, reason):
 )
 def test_a_bad_verifier_costs_only_itself(data, change, reason):
     found = Index.of(data(verifier=[verifier("Tea Room", 0) | change, verifier("Tea Room", 1)]))
-    assert list(found.entry("tea_room").verifiers["gen_verifier.jsonl"]) == [1]
+    assert list(found.entry("tea_room").by_task["gen_verifier.jsonl"]) == [1]
     assert told(found)[0].startswith(f"gen_verifier.jsonl, line 1: {reason}")
 
 
@@ -514,3 +515,33 @@ def test_a_file_that_went_away_is_named(data):
     (folder / "gen_envs.jsonl").unlink()
     with pytest.raises(ScenarioError, match=r"gen_envs\.jsonl: cannot be read: No such file"):
         source.scenario("tea_room")
+
+
+def test_solutions_are_read_where_somebody_has_written_them(data):
+    calls = [{"name": "get_tea", "arguments": {"tea_id": 2}}, {"name": "list_teas"}]
+    rows = [
+        {"scenario": "Tea Room", "task_idx": 1, "calls": calls, "answer": "two"},
+        {"scenario": "Tea Room", "task_idx": 0, "calls": [], "answer": None},
+        {"scenario": "Tea Room", "task_idx": 0, "calls": calls[1:]},
+        {"scenario": "Tea Room", "task_idx": 2, "calls": [{"tool": "get_tea"}]},
+        {"scenario": "Tea Room", "task_idx": 3, "calls": "get_tea"},
+    ]
+    found = Index.of(data(solution=rows))
+    assert [problem.reason for problem in found.problems] == [
+        "'calls' must be a list, not 'get_tea'",
+        "is another solution of task 0 than line 2; this one counts",
+    ]
+    scenario = Source(found).scenario("tea_room")
+    assert scenario.solutions == {
+        0: ((ToolCall("list_teas", {}),), None),
+        1: ((ToolCall("get_tea", {"tea_id": 2}), ToolCall("list_teas", {})), "two"),
+    }
+    assert "gen_solution.jsonl, line 4" in scenario.problems[-1]
+    assert Index.of(data(solution=None)).missing == {}
+
+
+def test_a_fingerprint_is_that_of_the_content(data):
+    first = Source(Index.of(data())).scenario("tea_room")
+    assert first.fingerprint == Source(Index.of(data())).scenario("tea_room").fingerprint
+    changed = [{"scenario": "Tea Room", "tasks": ["Pour a cup.", "Break it."]}]
+    assert first.fingerprint != Source(Index.of(data(tasks=changed))).scenario("tea_room").fingerprint

@@ -27,14 +27,17 @@ class File(NamedTuple):
         name: its name.
         layout: what its lines look like.
         without: what cannot be done without it.
+        required: whether its absence is worth a word.
     """
 
     name: str
     layout: Layout
     without: str
+    required: bool = True
 
 
-_BY_NAME, _BY_SCENARIO, _VERIFIERS = Layout("name", False), Layout("scenario", False), Layout("scenario", True)
+_BY_NAME, _BY_SCENARIO = Layout("name"), Layout("scenario")
+_VERIFIERS = Layout("scenario", ("verification", "code"))
 SCENARIOS = "gen_scenario.jsonl"
 TASKS = "gen_tasks.jsonl"
 DATABASES = "gen_db.jsonl"
@@ -43,6 +46,7 @@ SPECS = "gen_spec.jsonl"
 PROGRAMS = "gen_envs.jsonl"
 SQL_VERIFIERS = "gen_verifier.jsonl"
 CODE_VERIFIERS = "gen_verifier.pure_code.jsonl"
+SOLUTIONS = "gen_solution.jsonl"  # ours: AgentWorldModel's pipeline knows no solutions
 FILES = (
     File(SCENARIOS, _BY_NAME, "scenarios have no descriptions"),
     File(TASKS, _BY_SCENARIO, "there are no tasks, so no episodes"),
@@ -52,6 +56,7 @@ FILES = (
     File(PROGRAMS, _BY_SCENARIO, "there are no applications, so no tools"),
     File(SQL_VERIFIERS, _VERIFIERS, "no language model can be asked for a verdict"),
     File(CODE_VERIFIERS, _VERIFIERS, "there are no verdicts without a language model"),
+    File(SOLUTIONS, Layout("scenario", ("calls",), list), "", required=False),
 )
 
 
@@ -77,18 +82,19 @@ class Entry:
         name: its id.
         title: its name as the first file writes it.
         lines: file name -> line, in files that have one for each scenario.
-        verifiers: file name -> number of the task -> line.
+        by_task: file name -> number of the task -> line, in files that have one for each task.
     """
 
     name: str
     title: str
     lines: Mapping[str, Line]
-    verifiers: Mapping[str, Mapping[int, Line]]
+    by_task: Mapping[str, Mapping[int, Line]]
 
     @property
     def lacks(self) -> tuple[str, ...]:
-        """Names of the files that say nothing of this scenario."""
-        return tuple(file.name for file in FILES if file.name not in self.lines and file.name not in self.verifiers)
+        """Names of the required files that say nothing of this scenario."""
+        known = {*self.lines, *self.by_task}
+        return tuple(file.name for file in FILES if file.required and file.name not in known)
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,7 @@ class Index:
         if not paths and not problems:
             names = ", ".join(file.name for file in FILES)
             raise UsageError(f"{shown(str(folder))} holds no AgentWorldModel data; that is {names}, or these as .gz")
-        missing = {file.name: file.without for file in FILES if file.name not in paths}
+        missing = {file.name: file.without for file in FILES if file.required and file.name not in paths}
         return cls(folder, paths, join.entries(), tuple(problems), missing, join.collisions)
 
     def entry(self, name: str) -> Entry:
@@ -166,7 +172,7 @@ class _Join:
         self.collisions: dict[str, Problem] = {}
         self._titles: dict[str, str] = {}
         self._lines: dict[str, dict[str, Line]] = {}
-        self._verifiers: dict[str, dict[str, dict[int, Line]]] = {}
+        self._by_task: dict[str, dict[str, dict[int, Line]]] = {}
 
     def add(self, file: File, shown_name: str, lines: Scan) -> Iterable[Problem]:
         """Take the lines of one file; what is wrong between them."""
@@ -180,12 +186,13 @@ class _Join:
     def _add(self, key: str, file: str, line: Line) -> str:
         if line.task is not None:
             # AgentWorldModel reads them into a dictionary, and its pipeline appends what it tries again.
-            verifiers = self._verifiers.setdefault(key, {}).setdefault(file, {})
-            old = verifiers.get(line.task, line)
-            verifiers[line.task] = line
+            lines = self._by_task.setdefault(key, {}).setdefault(file, {})
+            old = lines.get(line.task, line)
+            lines[line.task] = line
             if old.digest == line.digest:
                 return ""
-            return f"is another verifier of task {line.task} than line {old.number}; this one counts"
+            kind = "solution" if file == SOLUTIONS else "verifier"
+            return f"is another {kind} of task {line.task} than line {old.number}; this one counts"
         first = self._lines.setdefault(key, {}).setdefault(file, line)
         if first is line:
             return ""
@@ -196,7 +203,7 @@ class _Join:
     def entries(self) -> dict[str, Entry]:
         """All scenarios of which each file has at most one line."""
         return {
-            key: Entry(key, self._titles[key], self._lines.get(key, {}), self._verifiers.get(key, {}))
+            key: Entry(key, self._titles[key], self._lines.get(key, {}), self._by_task.get(key, {}))
             for key in sorted(self._titles)
             if key not in self.collisions
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import json
 import os
 import stat
 import tempfile
@@ -28,7 +29,7 @@ MAX_RATIO = 100  # how much larger than the .gz that may be: text of programs pa
 _CHUNK = 2**20
 _HEAD = 2**16  # bytes at the start of a file that help to know it again
 _BOM = b"\xef\xbb\xbf"
-_FORM = 1  # of the index files: raised when they change
+_FORM = 2  # of the index files: raised when they change
 
 
 class Line(NamedTuple):
@@ -39,8 +40,8 @@ class Line(NamedTuple):
         offset: where it starts, in bytes.
         length: bytes with the line break.
         name: the scenario, as it is written there.
-        task: the task's number in files of verifiers, else None.
-        digest: of the verifier's code in files of verifiers, else "".
+        task: the task's number in files with a line for each task, else None.
+        digest: of what such a line says of its task, else "".
     """
 
     number: int
@@ -71,10 +72,22 @@ class Scan(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """What a kind of file looks like: the key that names the scenario, and whether each line is one verifier."""
+    """What a kind of file looks like.
+
+    Attributes:
+        name_key: the key that names the scenario.
+        content: where each line belongs to one task, the keys that lead to what it says of it.
+        kind: type of that.
+    """
 
     name_key: str
-    verifiers: bool
+    content: tuple[str, ...] = ()
+    kind: type = str
+
+    @property
+    def mark(self) -> str:
+        """A word that tells layouts apart."""
+        return ".".join((self.name_key, *self.content))
 
 
 _SCAN = TypeAdapter(Scan)
@@ -140,7 +153,7 @@ def scan(path: Path, name: str, layout: Layout) -> Scan:
     Raises:
         ScenarioError: the file cannot be read.
     """
-    kept = _kept(path, f".{layout.name_key}.{int(layout.verifiers)}.json")
+    kept = _kept(path, f".{layout.mark}.json")
     with contextlib.suppress(OSError, ValidationError):
         return _SCAN.validate_json(kept.read_bytes())
     with open_regular(path) as file:
@@ -218,7 +231,7 @@ def _skip_line(file: BinaryIO) -> int:
 
 
 def _told(raw: bytes, layout: Layout) -> tuple[str, int | None, str]:
-    """The scenario a line belongs to; for a verifier its task and a digest of its code too.
+    """The scenario a line belongs to; where it belongs to one task, its number and a digest of what it says of it too.
 
     Raises:
         ValueError: it does not say.
@@ -232,15 +245,18 @@ def _told(raw: bytes, layout: Layout) -> tuple[str, int | None, str]:
     name = row.get(layout.name_key)
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME:
         raise ValueError(f"{layout.name_key!r} must be 1 to {MAX_NAME} characters of text, not {shown(name)}")
-    return (name, *_verifier(row)) if layout.verifiers else (name, None, "")
+    return (name, *_of_task(row, layout)) if layout.content else (name, None, "")
 
 
-def _verifier(row: dict[str, Any]) -> tuple[int, str]:
+def _of_task(row: dict[str, Any], layout: Layout) -> tuple[int, str]:
     task = row.get("task_idx")
     if type(task) is not int or not 0 <= task <= MAX_TASK:
         raise ValueError(f"'task_idx' must be an integer from 0 to {MAX_TASK}, not {shown(task)}")
-    verification = row.get("verification")
-    code = verification.get("code") if isinstance(verification, dict) else None
-    if not isinstance(code, str):
-        raise ValueError(f"'verification.code' must be text, not {shown(code)}")
-    return task, hashlib.sha256(code.encode()).hexdigest()[:16]
+    content: Any = row
+    for key in layout.content:
+        content = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(content, layout.kind):
+        kind = "text" if layout.kind is str else "a list"
+        raise ValueError(f"{'.'.join(layout.content)!r} must be {kind}, not {shown(content)}")
+    text = content if isinstance(content, str) else json.dumps(row, sort_keys=True)
+    return task, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

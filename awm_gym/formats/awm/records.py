@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -13,6 +16,7 @@ from awm_gym.errors import ScenarioError, UsageError, printable, shown
 from awm_gym.formats.awm import index as files
 from awm_gym.formats.awm.index import Entry, Index, scenario_id
 from awm_gym.formats.awm.lines import Line, open_regular
+from awm_gym.scenario import Call, ToolCall
 
 _MANY = 1_000  # tables, tasks, tools or parameters of one scenario
 _WORD = 200  # characters of a name
@@ -129,8 +133,25 @@ class _VerifierLine(_Line):
     verification: _Verification
 
 
+class _SolutionLine(_Line):
+    calls: Annotated[tuple[Call, ...], Field(max_length=_MANY, strict=False)]
+    answer: _Prose | None = None
+
+
 _L = TypeVar("_L", bound=_Line)
 _KINDS = {"sql": files.SQL_VERIFIERS, "code": files.CODE_VERIFIERS}
+
+
+class Solution(NamedTuple):
+    """How a task is solved, as somebody claims.
+
+    Attributes:
+        calls: of tools, in order.
+        answer: the final answer; None if there is none.
+    """
+
+    calls: tuple[ToolCall, ...]
+    answer: str | None
 
 
 @dataclass(frozen=True)
@@ -147,6 +168,7 @@ class AwmScenario:
         endpoints: the tools of its specification.
         code: the application, a Python module; "" if there is none.
         verifiers: number of the task -> "sql" (evidence for a judge) or "code" (a verdict) -> Python.
+        solutions: number of the task -> how it is solved, where `gen_solution.jsonl` tells.
         lacks: names of the files that say nothing of it.
         problems: lines that were left out because they are malformed; of kinds that the scenario can run without.
     """
@@ -160,8 +182,23 @@ class AwmScenario:
     endpoints: tuple[Endpoint, ...]
     code: str
     verifiers: Mapping[int, Mapping[str, str]]
+    solutions: Mapping[int, Solution] = field(default_factory=dict)
     lacks: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over all that decides how it plays, 64 hexadecimal digits."""
+        content = (
+            self.name,
+            self.description,
+            self.tasks,
+            [table.model_dump() for table in self.ddl],
+            [table.model_dump() for table in self.inserts],
+            self.code,
+            [(task, dict(kinds)) for task, kinds in self.verifiers.items()],
+        )
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 class Source:
@@ -198,6 +235,7 @@ class Source:
             endpoints=tuple(e for group in spec.api_spec.api_groups for e in group.endpoints) if spec else (),
             code=program.full_code if program else "",
             verifiers=verifiers,
+            solutions=self._solutions(entry, problems),
             lacks=entry.lacks,
             problems=tuple(problems),
         )
@@ -205,11 +243,19 @@ class Source:
     def _verifiers(self, entry: Entry, problems: list[str]) -> dict[int, dict[str, str]]:
         found: dict[int, dict[str, str]] = {}
         for kind, file in _KINDS.items():
-            for task, line in entry.verifiers.get(file, {}).items():
+            for task, line in entry.by_task.get(file, {}).items():
                 with _noting(problems):
                     code = self._read(_VerifierLine, entry, file, line).verification.code
                     found.setdefault(task, {})[kind] = code
         return dict(sorted(found.items()))
+
+    def _solutions(self, entry: Entry, problems: list[str]) -> dict[int, Solution]:
+        found: dict[int, Solution] = {}
+        for task, line in sorted(entry.by_task.get(files.SOLUTIONS, {}).items()):
+            with _noting(problems):
+                told = self._read(_SolutionLine, entry, files.SOLUTIONS, line)
+                found[task] = Solution(told.calls, told.answer)
+        return found
 
     def _optional(self, model: type[_L], entry: Entry, file: str, problems: list[str]) -> _L | None:
         with _noting(problems):
