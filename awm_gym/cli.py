@@ -1,12 +1,13 @@
-"""The command line: awm-gym list, show, play, check, synth, blueprint, suite, doctor, demo."""
+"""The command line: awm-gym list, show, play, check, synth, blueprint, suite, awm, doctor, demo."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import gymnasium as gym
@@ -20,20 +21,27 @@ from awm_gym import __version__, check, demo, suites
 from awm_gym.agents.human import Human
 from awm_gym.agents.policy import play as play_episode
 from awm_gym.agents.scripted import whole_solution
+from awm_gym.allowed import AllowList
 from awm_gym.answers import described
 from awm_gym.arguments import describe
 from awm_gym.blueprints import store, trial
 from awm_gym.blueprints.engine import MAX_SEED
+from awm_gym.cli_awm import awm
 from awm_gym.cli_synth import synth
 from awm_gym.episode import Episode, written
 from awm_gym.errors import AwmError, ScenarioError, UsageError, printable, unknown
+from awm_gym.formats.awm.images import Difference, Images
 from awm_gym.gates.certificate import VERSION
-from awm_gym.library import MAX_EPISODE_STEPS, names, open_scenario, own_names, uncertified
+from awm_gym.imported import Imported, ImportedTool
+from awm_gym.imports import imports
+from awm_gym.library import MAX_EPISODE_STEPS, names, open_playable, open_scenario, own_names, uncertified
+from awm_gym.live import Live, Playable
 from awm_gym.sandbox import doctor
-from awm_gym.scenario import Scenario, Task
+from awm_gym.scenario import Task, Tool
 from awm_gym.terminal import Json, print_json, table
 from awm_gym.world import RowChange, World
 
+_FEW = 5  # ids of an imported folder that the list tells
 app = typer.Typer(
     name="awm-gym",
     help="Tool-use scenarios, database-backed and certified, as Gymnasium environments.",
@@ -44,11 +52,15 @@ app = typer.Typer(
 )
 ScenarioName = Annotated[
     str,
-    typer.Argument(metavar="SCENARIO", help="A scenario of the library (parcel_lockers, practice-17), or a folder."),
+    typer.Argument(
+        metavar="SCENARIO",
+        help="A scenario of the library (parcel_lockers, practice-17) or of imported data (rover), or a folder.",
+    ),
 ]
 
 
 app.add_typer(synth, name="synth")
+app.add_typer(awm, name="awm")
 
 
 def main() -> None:
@@ -83,8 +95,10 @@ def list_scenarios(as_json: Json = False) -> None:
     """List the scenarios of the library and your own, and the blueprints that make more."""
     rows = [_figures(open_scenario(name)) for name in (*names(), *own_names())]
     grammars = [(name, _summary(name)) for name in store.names()]
+    folders = [(str(one.directory), [*one.scenarios]) for one in imports()]
     if as_json:
-        print_json([*rows, *({"blueprint": name, "summary": summary} for name, summary in grammars)])
+        makers = [{"blueprint": name, "summary": summary} for name, summary in grammars]
+        print_json([*rows, *makers, *({"imported": folder, "scenarios": ids} for folder, ids in folders)])
         return
     shown = [(f"awm/{r['name']}", r["title"], r["tables"], r["rows"], r["tools"], r["tasks"]) for r in rows]
     console = Console()
@@ -93,8 +107,18 @@ def list_scenarios(as_json: Json = False) -> None:
         console.print()
         made = [(f"awm/{name}-0, -1, -2 ...", summary) for name, summary in grammars]
         console.print(table(("ids of a blueprint", "what it makes"), made))
+    if folders:
+        console.print()
+        lying = [(folder, len(ids), _some(ids)) for folder, ids in folders]
+        console.print(table(("imported, not certified", "scenarios", "ids"), lying))
     for name, problem in uncertified().items():
         console.print(Text(f"{name} is not registered: {problem}; see awm-gym check {name}", style="yellow"))
+
+
+def _some(names: list[str]) -> str:
+    """The first ids, and how many more there are."""
+    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    return ", ".join(f"awm/{name}" for name in names[:_FEW]) + more
 
 
 def _summary(blueprint: str) -> str:
@@ -105,10 +129,8 @@ def _summary(blueprint: str) -> str:
         return f"malformed: {error}"
 
 
-def _figures(scenario: Scenario) -> dict[str, Any]:
-    world = World(scenario)
-    counts = _row_counts(world)
-    world.close()
+def _figures(scenario: Playable) -> dict[str, Any]:
+    counts = _row_counts(scenario)
     return {
         "name": scenario.name,
         "title": scenario.title,
@@ -121,8 +143,13 @@ def _figures(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def _row_counts(world: World) -> dict[str, int]:
-    return {name: int(world.query(f'SELECT count(*) FROM main."{name}"')[0][0]) for name in world.tables}
+def _row_counts(scenario: Playable) -> dict[str, int]:
+    if isinstance(scenario, Imported):
+        return dict(scenario.base.tables)
+    world = World(scenario)
+    counts = {name: int(world.query(f'SELECT count(*) FROM main."{name}"')[0][0]) for name in world.tables}
+    world.close()
+    return counts
 
 
 @app.command()
@@ -132,7 +159,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a scenario: its clock, tables, tools and tasks; or one task with its solution."""
-    found = open_scenario(scenario)
+    found = open_playable(scenario)
     if task is not None:
         if task not in found.tasks:
             raise UsageError(unknown(f"task in {found.name}", task, found.tasks))
@@ -147,7 +174,7 @@ def show(
         _show_scenario(Console(), found)
 
 
-def _scenario_document(scenario: Scenario) -> dict[str, Any]:
+def _scenario_document(scenario: Playable) -> dict[str, Any]:
     tools = [
         {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
         for tool in scenario.tools.values()
@@ -155,7 +182,7 @@ def _scenario_document(scenario: Scenario) -> dict[str, Any]:
     return _figures(scenario) | {
         "description": scenario.description,
         "now": scenario.now.isoformat(),
-        "user": scenario.user.model_dump(exclude_none=True),
+        "user": {"id": 1} if isinstance(scenario, Imported) else scenario.user.model_dump(exclude_none=True),
         "tools": tools,
         "tasks": {name: task.instruction for name, task in scenario.tasks.items()},
     }
@@ -163,28 +190,34 @@ def _scenario_document(scenario: Scenario) -> dict[str, Any]:
 
 def _task_document(task: Task) -> dict[str, Any]:
     document = task.model_dump(mode="json", exclude_defaults=True)
-    document["solution"] = [call._asdict() for call in whole_solution(task)]
+    document["solution"] = [call._asdict() for call in whole_solution(task)] if _is_solved(task) else None
     document["near_misses"] = {name: [call._asdict() for call in calls] for name, calls in task.near_misses.items()}
     return document
 
 
-def _show_scenario(console: Console, scenario: Scenario) -> None:
+def _is_solved(task: Task) -> bool:
+    """Whether a solution is known, as of imported data it often is not."""
+    return bool(task.solution or task.infeasible)
+
+
+def _arguments(tool: Tool | ImportedTool) -> Iterator[str]:
+    """The arguments of a tool in words."""
+    if isinstance(tool, Tool):
+        for name, param in tool.params.items():
+            yield f"{name}: {describe(param)}" + ("" if param.required else " (optional)")
+        return
+    for name, schema in tool.input_schema["properties"].items():
+        kind = schema.get("format") or schema.get("type") or "any"
+        yield f"{name}: {kind}" + ("" if name in tool.input_schema["required"] else " (optional)")
+
+
+def _show_scenario(console: Console, scenario: Playable) -> None:
     console.print(Panel(Text(printable(scenario.description.strip())), title=printable(scenario.title)))
     console.print(Text(printable(scenario.greeting), style="bold"))
-    world = World(scenario)
     console.print()
-    console.print(table(("table", "rows"), _row_counts(world).items()))
-    world.close()
-    rows = [
-        (
-            tool.name,
-            ", ".join(
-                f"{name}: {describe(p)}" + ("" if p.required else " (optional)") for name, p in tool.params.items()
-            ),
-            tool.description,
-        )
-        for tool in scenario.tools.values()
-    ]
+    console.print(table(("table", "rows"), _row_counts(scenario).items()))
+    tools: Iterable[Tool | ImportedTool] = scenario.tools.values()
+    rows = [(tool.name, ", ".join(_arguments(tool)), tool.description) for tool in tools]
     console.print()
     console.print(table(("tool", "arguments", "what it does"), rows))
     console.print()
@@ -198,12 +231,15 @@ def _show_task(console: Console, task: Task) -> None:
         console.print(Text(f"Given: {printable(task.given.strip())}", style="dim"))
     if task.answer:
         console.print(Text(f"Answer: {described(task.answer)}"))
-        console.print(Text(f"Right answer: {printable(task.expect or 'see the checks')}"))
+        if task.expect or task.checks:
+            console.print(Text(f"Right answer: {printable(task.expect or 'see the checks')}"))
     if task.infeasible:
         console.print(Text(f"Cannot be done: {printable(task.infeasible.why)}", style="yellow"))
     console.print(Text("\nSolution", style="bold"))
-    for call in whole_solution(task):
+    for call in whole_solution(task) if _is_solved(task) else ():
         console.print(Text(f"  {printable(written(call))}"))
+    if not _is_solved(task):
+        console.print(Text("  none is known; whether there is one, awm-gym awm audit may tell", style="dim"))
     if task.changes:
         console.print(Text("\nWhat must differ in the end, and nothing else", style="bold"))
         for changes in task.changes:
@@ -232,13 +268,29 @@ def play(
     try:
         policy = Human(console, _asker(console), _completer())
         episode = play_episode(env, policy, task=task, seed=seed)
-        changes = env.unwrapped.world.changes()  # type: ignore[attr-defined]
+        changes = _changes(env.unwrapped.live)  # type: ignore[attr-defined]
         if as_json:
             print_json(json.loads(episode.to_json()) | {"changes": [change._asdict() for change in changes]})
         else:
             _show_verdict(console, episode, changes)
     finally:
         env.close()
+
+
+def _changes(live: Live) -> tuple[RowChange, ...]:
+    """The rows that differ from the episode's start. A database that generated code has made is opened in a cage."""
+    if isinstance(live, World):
+        return live.changes()
+    with Images() as images:
+        found = images.differing(live.initial, live.image())
+    return tuple(_row_change(row) for row in found)
+
+
+def _row_change(row: Difference) -> RowChange:
+    old, new = row.old or {}, row.new or {}
+    if row.kind == "changed":
+        old, new = ({name: cells[name] for name in row.columns if name in cells} for cells in (old, new))
+    return RowChange(row.table, row.key, old, new)
 
 
 def _asker(console: Console) -> Callable[[str], str]:
@@ -332,6 +384,9 @@ def run_suite(
         bool, typer.Option("--fix", help="Prove the scenarios of today, and write their fingerprints into the file.")
     ] = False,
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one for each core.")] = 0,
+    allow_list: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Only scenarios with tasks on this list; see awm-gym awm audit.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the suites, or the scenarios of one, with whether they are still those that it means."""
@@ -344,7 +399,9 @@ def run_suite(
             Console().print(table(("suite", "what it is for", "scenarios", "certified"), listed))
         return
     chosen = suites.suite(name)
-    now = {one: open_scenario(one).fingerprint for one in chosen.fingerprints}
+    if allow_list is not None:
+        chosen = chosen.only(AllowList.read(allow_list))
+    now = {one: open_playable(one).fingerprint for one in chosen.fingerprints}
     if fix:
         _fix_suite(chosen, now, jobs)
         chosen = suites.suite(name)

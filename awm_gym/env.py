@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -12,18 +13,21 @@ from gymnasium.utils import EzPickle, RecordConstructorArgs
 from rich.console import Console
 from rich.text import Text
 
+from awm_gym.allowed import AllowList
 from awm_gym.arguments import Mistake, bind, read_call
 from awm_gym.client import ROADS, Road, connect
 from awm_gym.difficulty import of as difficulties
 from awm_gym.episode import written
 from awm_gym.errors import EnvironmentFault, EpisodeOver, UsageError, printable, shown, unknown
-from awm_gym.library import is_blueprint, made_scenario, open_scenario
+from awm_gym.imported import AwmWorld, Imported, Terms
+from awm_gym.library import is_blueprint, made_scenario, open_playable
+from awm_gym.live import Live, Playable, abandon, holds_at_start, judge, start
 from awm_gym.reward import RewardScheme, scheme
-from awm_gym.scenario import GIVE_UP, SUBMIT, Param, Scenario, Task, Tool, ToolCall
+from awm_gym.scenario import GIVE_UP, SUBMIT, JsonValue, Param, Scenario, Task, Tool, ToolCall
 from awm_gym.server import ToolAnswer, ToolInfo, ToolServer
 from awm_gym.soundness import submit_problem
 from awm_gym.spaces import ToolCalls, Utf8
-from awm_gym.verify import Verdict, verify
+from awm_gym.verify import Verdict
 from awm_gym.world import World
 
 MAX_OBSERVATION = 40_000  # characters; results are cut at 32,000, and say so
@@ -67,21 +71,25 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
     Always `scenario`, `task`, `error_kind` (str, "" if the call succeeded), and `outcome`: "running", at the end
     "solved", "failed", "gave_up", "malformed" or "truncated". After `reset` also `tools`, a list of
     `{"name", "description", "input_schema"}`; the schemas are shared, treat them as read-only. At the end also
-    `checks` (name -> bool), `stray_tables` (list of str) and `explanation` (str).
+    `checks` (name -> bool), `stray_tables` (list of str) and `explanation` (str). Of imported data, `reset` also gives
+    `sandbox`: what holds its generated code.
 
     Args:
-        scenario: a name or id of the library, a folder, a `Scenario`, or a blueprint: then each episode has a
-            scenario of its own.
+        scenario: a name or id of the library or of imported data, a folder, a `Scenario` or `Imported`, or a
+            blueprint: then each episode has a scenario of its own.
         task: the task of every episode; by default `reset` draws one.
         road: how calls reach the tool server: `direct` or `memory` (framed MCP in process).
         reward: `binary`, `graded`, `paper`, or a `RewardScheme`.
         render_mode: `ansi` (`render` answers the latest exchange) or `human` (every exchange is printed).
         seeds: with a blueprint, the seeds that `reset` draws from; `options={"scenario_seed": 17}` chooses one.
         difficulty: the lowest and the highest `awm_gym.difficulty.Difficulty.level` of the tasks that are drawn.
+        allow_list: a list of tasks that passed an audit, or its file: others are not drawn.
+        generated: with imported data, how its code is run: `awm_gym.imported.Terms`, or the same as a mapping.
 
     Raises:
-        UsageError: an argument names what is not there, or no task is of that difficulty.
+        UsageError: an argument names what is not there, or no task is left to draw.
         ScenarioError: the scenario is malformed.
+        SandboxUnavailable: this machine cannot lock up generated code.
 
     ```python
     env = gym.make("awm/parcel_lockers", task="hand_out_parcel")
@@ -94,20 +102,23 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
 
     def __init__(
         self,
-        scenario: str | Scenario,
+        scenario: str | Playable,
         task: str | None = None,
         road: str = "direct",
         reward: str | RewardScheme = "binary",
         render_mode: str | None = None,
         seeds: Sequence[int] | None = None,
         difficulty: tuple[float, float] | None = None,
+        allow_list: str | Path | AllowList | None = None,
+        generated: Terms | Mapping[str, Any] | None = None,
     ) -> None:
-        EzPickle.__init__(self, scenario, task, road, reward, render_mode, seeds, difficulty)
-        self._world: World | None = None  # opened by the first reset: environments are also made to be looked at
-        if not isinstance(scenario, (str, Scenario)):
+        EzPickle.__init__(self, scenario, task, road, reward, render_mode, seeds, difficulty, allow_list, generated)
+        self._live: Live | None = None  # opened by the first reset: environments are also made to be looked at
+        if not isinstance(scenario, (str, Scenario, Imported)):
             raise UsageError(f"scenario must be a name, a folder or a Scenario, not {shown(scenario)}")
         self.blueprint = scenario if isinstance(scenario, str) and is_blueprint(scenario) else None
         self.seeds, self.difficulty = _seeds(seeds, self.blueprint, scenario), _span(difficulty)
+        self.allow_list = allow_list if isinstance(allow_list, AllowList | None) else AllowList.read(Path(allow_list))
         self._chosen_task = task
         if road not in ROADS:
             raise UsageError(unknown("road", road, ROADS))
@@ -123,18 +134,27 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
         if self.blueprint is not None:
             self._open(made_scenario(self.blueprint, self.seeds[0]))
         else:
-            self._open(open_scenario(scenario) if isinstance(scenario, str) else scenario)
+            self._open(open_playable(scenario, generated) if isinstance(scenario, str) else scenario)
+            if generated is not None and not isinstance(self.scenario, Imported):
+                raise UsageError(f"terms for generated code are for imported data, and {self.scenario.name} is none")
             if not self.task_names:
                 raise self._too_narrow()
 
-    def _open(self, scenario: Scenario) -> None:
+    def _open(self, scenario: Playable) -> None:
         """Take a scenario, and drop the one before it."""
         self._drop()
-        self.scenario, task = scenario, self._chosen_task
+        self.scenario: Playable = scenario
+        task = self._chosen_task
         if task is not None and task not in scenario.tasks and self.blueprint is None:
             raise UsageError(unknown(f"task in {scenario.name}", task, scenario.tasks))
         self.task_names = tuple(name for name in scenario.tasks if task in (None, name))
+        if self.allow_list is not None:
+            listed = scenario.record.name if isinstance(scenario, Imported) else scenario.name
+            allowed = self.allow_list.tasks(listed, scenario.fingerprint)
+            self.task_names = tuple(name for name in self.task_names if name in allowed)
         if self.difficulty is not None:
+            if isinstance(scenario, Imported):
+                raise UsageError(f"the difficulty of {scenario.name} is not known: it is imported data")
             low, high = self.difficulty
             levels = difficulties(scenario)
             self.task_names = tuple(name for name in self.task_names if low <= levels[name].level <= high)
@@ -146,9 +166,12 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
         self._at_start.clear()
 
     def _too_narrow(self) -> UsageError:
+        if self.difficulty is None or isinstance(self.scenario, Imported):
+            which = f"{self._chosen_task} is not" if self._chosen_task else "no task is"
+            return UsageError(f"of {self.scenario.name} {which} on the allow-list; see awm-gym awm audit")
         levels = sorted(found.level for found in difficulties(self.scenario).values())
         return UsageError(
-            f"no task of {self.scenario.name} has a difficulty from {self.difficulty[0]} to {self.difficulty[1]}; "  # type: ignore[index]
+            f"no task of {self.scenario.name} has a difficulty from {self.difficulty[0]} to {self.difficulty[1]}; "
             f"there are levels from {levels[0]} to {levels[-1]}"
         )
 
@@ -158,10 +181,25 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
 
         Raises:
             ResetNeeded: there is none before the first `reset`.
+            UsageError: the scenario is imported data, whose database its application keeps: see `live`.
         """
-        if self._world is None:
+        live = self.live
+        if isinstance(live, AwmWorld):
+            raise UsageError(
+                f"{self.scenario.name} is imported data: it has no world; env.unwrapped.live.image() has its database"
+            )
+        return live
+
+    @property
+    def live(self) -> Live:
+        """What runs: a `World`, or the `AwmWorld` of imported data.
+
+        Raises:
+            ResetNeeded: there is none before the first `reset`.
+        """
+        if self._live is None:
             raise ResetNeeded("Cannot look at the world before calling reset()")
-        return self._world
+        return self._live
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Restore the initial database and draw a task, or take `options["task"]`.
@@ -180,24 +218,27 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
         chosen = wanted.get("task")
         if chosen is not None and chosen not in self.task_names:
             raise UsageError(unknown(f"task in {self.scenario.name}", chosen, self.task_names))
-        if self._world is None:
-            self._world = World(self.scenario)
+        if self._live is None:
+            self._live = start(self.scenario)
         if self._road is None:
-            self._road = connect(self.road, ToolServer(self._world))
+            self._road = connect(self.road, ToolServer(self._live))
         if chosen is None:
             chosen = self.task_names[int(self.np_random.integers(len(self.task_names)))]
-        self._world.reset(chosen)
-        self._task = self._world.task
+        self._live.reset(chosen)
+        self._task = self._live.task
         assert self._task is not None  # a task was named
         if self.reward_scheme.partial and chosen not in self._at_start:
-            self._at_start[chosen] = dict(verify(self._world, self._task).checks)
+            self._at_start[chosen] = holds_at_start(self._live, self._task)
         self._outcome = "running"
         observation = (
             f"{self.scenario.greeting}\n{self.scenario.description.strip()}\n\n{self._task.instruction.strip()}"
         )
         self._show(observation)
         tools = [dict(document) for document in (*self._documents, self._submits[chosen], _GIVE_UP.document)]
-        return observation, self._info("") | {"tools": tools}
+        info = self._info("") | {"tools": tools}
+        if isinstance(self._live, AwmWorld):
+            info["sandbox"] = self._live.protection.to_json()
+        return observation, info
 
     def _options(self, options: dict[str, Any] | None) -> dict[str, Any]:
         known = ["task"] if self.blueprint is None else ["task", "scenario_seed"]
@@ -245,18 +286,32 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
             problem = submit_problem(self._task, call)
             if problem:
                 return self._answered(call, ToolAnswer(problem, "invalid_arguments"))
-            return self._ended(call, verify(self.world, self._task, call.arguments.get("answer")), gave_up=False)
+            return self._ended(call, self._judged(call.arguments.get("answer")), gave_up=False)
         if call.name == GIVE_UP:
             reason = bind(_GIVE_UP, call.arguments)
             if isinstance(reason, Mistake):
                 return self._answered(call, ToolAnswer(reason.text, reason.kind))
-            return self._ended(call, verify(self.world, self._task, gave_up=True), gave_up=True)
+            return self._ended(call, self._judged(gave_up=True), gave_up=True)
         try:
             return self._answered(call, self._road.call_tool(call))
         except EnvironmentFault:
-            self._road.close()
-            self._road = self._world = None  # the call may still be at work in there: the next reset takes new ones
+            self._give_up()
             raise
+
+    def _judged(self, answer: JsonValue = None, *, gave_up: bool = False) -> Verdict:
+        assert self._task is not None  # step saw to it
+        try:
+            return judge(self.live, self._task, answer, gave_up=gave_up)
+        except EnvironmentFault:
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        """After a fault: a call may still be at work in there, so the next reset takes new ones."""
+        assert self._road is not None  # reset connected it
+        self._road.close()
+        abandon(self.live)
+        self._road = self._live = None
 
     def _answered(self, action: object, answer: ToolAnswer) -> tuple[str, float, bool, bool, dict[str, Any]]:
         malformed = answer.kind == "malformed"
@@ -319,9 +374,9 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
         if self._road is not None:
             self._road.close()
             self._road = None
-        if self._world is not None:
-            self._world.close()
-            self._world = None
+        if self._live is not None:
+            self._live.close()
+            self._live = None
         self._task = None
 
 

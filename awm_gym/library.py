@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
+from awm_gym import imports
 from awm_gym.blueprints import store
 from awm_gym.errors import ScenarioError, UsageError, unknown
 from awm_gym.files import FILES, digest, load, read
 from awm_gym.gates.certificate import VERSION, Certificate
+from awm_gym.imported import Terms
+from awm_gym.live import Playable
 from awm_gym.places import home, root
 from awm_gym.scenario import Scenario
 
@@ -102,7 +107,9 @@ def find(scenario: str) -> Path:
     hint = " Or give the path of a scenario's folder."
     if scenario.partition("-")[0] in store.names():
         raise UsageError(f"{scenario!r} is no id; a blueprint's are {scenario.partition('-')[0]}-0, -1, -2 ..." + hint)
-    raise UsageError(unknown("scenario", scenario, [*names(), *(f"{name}-0" for name in store.names())]) + hint)
+    others = (name for one in imports.imports() for name in one.scenarios)
+    known = [*names(), *(f"{name}-0" for name in store.names()), *others]
+    raise UsageError(unknown("scenario", scenario, known) + hint)
 
 
 def open_scenario(scenario: str) -> Scenario:
@@ -121,6 +128,27 @@ def open_scenario(scenario: str) -> Scenario:
         missing = Path(str(error.filename)).name
         raise ScenarioError("cannot be read (it is missing)", file=missing, scenario=str(folder)) from error
     return _load(str(folder.resolve()), tuple((mark.st_mtime_ns, mark.st_size) for mark in marks))
+
+
+def open_playable(scenario: str, generated: Terms | Mapping[str, Any] | None = None) -> Playable:
+    """Load a scenario by name or folder, or open one of imported data.
+
+    Args:
+        scenario: as for `open_scenario`, or the name of imported data.
+        generated: with imported data, how its code is run.
+
+    Raises:
+        UsageError: there is none.
+        ScenarioError: it is malformed, or its application does not start.
+        SandboxUnavailable: this machine cannot lock up generated code.
+        EnvironmentFault: an application ends its worker or takes too long to start.
+    """
+    return imports.open_imported(scenario, Terms.of(generated)) or open_scenario(scenario)
+
+
+def taken() -> set[str]:
+    """Names that imported data may not have: they mean something else."""
+    return {*folders(), *store.names(), *(entry.parent.name for entry in own_folder().glob(f"*/{FILES[0]}")), "Task"}
 
 
 def is_blueprint(scenario: str) -> bool:
@@ -176,6 +204,10 @@ def _spec(id: str, kwargs: dict[str, str]) -> EnvSpec:
     )
 
 
+def _exists(name: str) -> bool:
+    return store.parsed(name) is not None or own(name) is not None or imports.known(name)
+
+
 class _Registry(dict[str, EnvSpec]):
     """Gymnasium's registry, which also knows the ids of scenarios that are yet to be made, and of the user's own.
 
@@ -186,7 +218,7 @@ class _Registry(dict[str, EnvSpec]):
     def get(self, id: str, default: EnvSpec | None = None) -> EnvSpec | None:  # type: ignore[override]
         found = super().get(id, default)
         namespace, _, name = id.partition("/") if isinstance(id, str) else ("", "", "")
-        if found is None and namespace == NAMESPACE and (store.parsed(name) is not None or own(name) is not None):
+        if found is None and namespace == NAMESPACE and _exists(name):
             return _spec(id, {"scenario": name})
         return found
 

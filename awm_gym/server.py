@@ -1,4 +1,4 @@
-"""A world as a tool server: `tools/list` and `tools/call`, and nothing else.
+"""A live scenario as a tool server: `tools/list` and `tools/call`, and nothing else.
 
 Verifiers, solutions and snapshots are not reachable from here: what the agent must not see has no road to it.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import threading
 from typing import Any, NamedTuple
 
+from awm_gym.live import Live
 from awm_gym.scenario import ErrorKind, ToolCall
-from awm_gym.world import World
 
 
 class ToolInfo(NamedTuple):
@@ -28,9 +28,9 @@ class ToolAnswer(NamedTuple):
 
 
 class ToolServer:
-    """The tools of one world. `awm_gym.mcp_sdk.serve` puts it behind the MCP protocol."""
+    """The tools of one live scenario. `awm_gym.mcp_sdk.serve` puts it behind the MCP protocol."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Live) -> None:
         self.name = world.scenario.name
         self.version = str(world.scenario.version)
         self._world = world

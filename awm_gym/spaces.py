@@ -115,10 +115,19 @@ def _pick(rng: np.random.Generator, choices: Sequence[Any]) -> Any:
 
 
 def _draw(schema: dict[str, Any], rng: np.random.Generator, now: datetime) -> Any:
-    """A value that a JSON Schema of the kind that tools have allows."""
-    if "enum" in schema:
-        return _pick(rng, schema["enum"])
+    """A value that a JSON Schema of the kind that tools have allows; of imported ones, what can be told at a glance."""
+    if "enum" in schema or "const" in schema:
+        return _pick(rng, schema.get("enum") or [schema["const"]])
+    for choice in ("anyOf", "oneOf"):
+        if schema.get(choice):
+            return _draw(_pick(rng, schema[choice]), rng, now)
+    if schema.get("allOf"):
+        return _draw({key: value for part in schema["allOf"] for key, value in part.items()}, rng, now)
     kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = _pick(rng, kind)
+    if kind == "null":
+        return None
     if kind == "object":
         required = schema.get("required", ())
         return {
@@ -129,10 +138,11 @@ def _draw(schema: dict[str, Any], rng: np.random.Generator, now: datetime) -> An
     if kind == "array":
         least = schema.get("minItems", 0)
         count = int(rng.integers(least, min(schema.get("maxItems", 4), max(least, 1) + 3) + 1))
-        items = [_draw(schema["items"], rng, now) for _ in range(count)]
+        each = schema.get("items", {})
+        items = [_draw(each, rng, now) for _ in range(count)]
         if schema.get("uniqueItems"):
             items = [item for place, item in enumerate(items) if item not in items[:place]]
-            items = _topped_up(items, least, schema["items"], rng, now)
+            items = _topped_up(items, least, each, rng, now)
         return items
     if kind == "boolean":
         return bool(rng.integers(2))
@@ -154,8 +164,14 @@ def _topped_up(
 
 
 def _draw_number(schema: dict[str, Any], kind: str, rng: np.random.Generator) -> int | float:
-    low = schema.get("minimum", 1 if schema.get("maximum", 1) >= 1 else schema["maximum"] - 199)
-    high = schema.get("maximum", max(low, 1) + 199)
+    step = 1 if kind == "integer" else 1e-6  # exclusive bounds come in by one step
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if "exclusiveMinimum" in schema:
+        least = schema["exclusiveMinimum"] + step
+    if "exclusiveMaximum" in schema:
+        most = schema["exclusiveMaximum"] - step
+    low = least if least is not None else 1 if most is None or most >= 1 else most - 199
+    high = most if most is not None else max(low, 1) + 199
     if kind == "integer":
         return int(rng.integers(math.ceil(low), math.floor(high), endpoint=True))
     drawn = float(rng.uniform(low, high))

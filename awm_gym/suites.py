@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from awm_gym.allowed import AllowList
 from awm_gym.errors import UsageError, shown, unknown
 from awm_gym.gates.certificate import VERSION
-from awm_gym.library import NAMESPACE, open_scenario
+from awm_gym.library import NAMESPACE, open_playable
+from awm_gym.live import Playable
 from awm_gym.places import root
-from awm_gym.scenario import Scenario, snake_case
+from awm_gym.scenario import snake_case
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,13 @@ class Suite:
         """Whether the gates of this version passed all of them."""
         return self.gates == VERSION
 
-    def open(self, name: str) -> Scenario:
+    def only(self, allowed: AllowList) -> Suite:
+        """The suite without the scenarios of which no task is on a list."""
+        listed = {allowed.fingerprints[name] for name, tasks in allowed.chosen.items() if tasks}
+        kept = {name: mark for name, mark in self.fingerprints.items() if mark in listed}
+        return replace(self, fingerprints=kept)
+
+    def open(self, name: str) -> Playable:
         """A scenario of the suite, if it is still the one that the suite means.
 
         Raises:
@@ -49,7 +57,7 @@ class Suite:
         """
         if name not in self.fingerprints:
             raise UsageError(unknown(f"scenario in {self.name}", name, self.fingerprints))
-        scenario = open_scenario(name)
+        scenario = open_playable(name)
         if scenario.fingerprint != self.fingerprints[name]:
             raise UsageError(
                 f"The suite {self.name} means another {name}: its fingerprint is {self.fingerprints[name][:12]}, "

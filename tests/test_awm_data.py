@@ -159,8 +159,14 @@ def test_every_file_says_what_is_lost_without_it():
     assert len({file.name for file in FILES}) == len(FILES)
 
 
-@pytest.mark.parametrize("place", ["nowhere", "empty", "no\0where"])
-def test_a_folder_without_data_is_named_with_the_files_it_should_have(tmp_path, place):
+@pytest.mark.parametrize("place", ["nowhere", "no\0where"])
+def test_a_folder_that_is_not_there_is_named(tmp_path, place):
+    with pytest.raises(UsageError, match="There is no folder '.*/no"):
+        Index.of(tmp_path / place)
+
+
+def test_a_folder_without_data_is_named_with_the_files_it_should_have(tmp_path):
+    place = "empty"
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=r"holds no AgentWorldModel data; that is gen_scenario\.jsonl, gen_tasks"):
         Index.of(tmp_path / place)

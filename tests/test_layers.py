@@ -11,21 +11,24 @@ ROWS = """
 errors places processes
 scenario sql
 arguments database speech
-answers tools episode
+answers tools episode allowed
 world expected
 verify difficulty
 soundness reward
 files
 gates
 blueprints llm sandbox
+formats
+imported
+imports live
 server
 spaces mcp_sdk
 client library
 env agents suites
-synth formats
+synth
 check demo terminal
 __init__
-cli_synth
+cli_synth cli_awm
 cli
 __main__ bench
 """

@@ -109,7 +109,8 @@ class Human:
         return {key: typed(value, schema["properties"].get(key, {})) for key, _, value in pairs}
 
     def _argument(self, key: str, schema: dict[str, Any], *, required: bool) -> Any:
-        kind = "/".join(map(str, schema["enum"])) if "enum" in schema else schema.get("format", schema["type"])
+        named = schema.get("format", schema.get("type", "JSON"))
+        kind = "/".join(map(str, schema["enum"])) if "enum" in schema else named
         note = "" if required else ", empty: leave it out"
         self._console.print(Text(f"  {schema.get('description', '')}", style="dim"))
         text = self._line(f"  {key} ({kind}{note}): ")
@@ -137,7 +138,7 @@ def typed(text: str, schema: dict[str, Any]) -> Any:
         return [typed(part.strip(), schema["items"]) for part in text.split(",") if part.strip()]
     if kind == "boolean":
         return {"yes": True, "y": True, "true": True, "no": False, "n": False, "false": False}.get(text.lower(), text)
-    if kind in ("integer", "number", "array", "object"):
+    if kind in ("integer", "number", "array", "object") or "anyOf" in schema:
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
@@ -146,21 +147,26 @@ def typed(text: str, schema: dict[str, Any]) -> Any:
 
 
 def show_result(console: Console, text: str) -> None:
-    """Show a tool's answer: rows as a table, an error as it is."""
+    """Show a tool's answer: rows as a table, all else as it is."""
     try:
         document = json.loads(text)
     except ValueError:
         console.print(Text(printable(text), style="red"))
         return
-    rows = document["rows"] if isinstance(document, dict) else document
+    rows = document.get("rows") if isinstance(document, dict) and "total_rows" in document else document
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        console.print(Text(printable(json.dumps(document, ensure_ascii=False, indent=1))))
+        return
     if not rows:
         console.print(Text("no rows", style="dim"))
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for name in rows[0]:
-        table.add_column(name)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    for name in columns:
+        table.add_column(Text(printable(name)))
     for row in rows:
-        table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row.values()))
+        found = [row.get(name) for name in columns]
+        table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in found))
     if console.measure(table, options=console.options.update(width=10_000)).maximum <= console.width:
         console.print(table)
     else:  # too wide: a paragraph a row

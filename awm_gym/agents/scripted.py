@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from awm_gym.scenario import GIVE_UP, SUBMIT, Scenario, Task, ToolCall
+from awm_gym.errors import UsageError
+from awm_gym.live import Playable
+from awm_gym.scenario import GIVE_UP, SUBMIT, Task, ToolCall
 from awm_gym.server import ToolInfo
 from awm_gym.spaces import ToolCalls
 
@@ -15,7 +17,7 @@ class Oracle:
 
     name = "oracle"
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Playable) -> None:
         self._scenario = scenario
         self._calls: Iterator[ToolCall] = iter(())
 
@@ -32,9 +34,14 @@ def whole_solution(task: Task) -> tuple[ToolCall, ...]:
     """The calls that solve a task, up to the one that ends the episode.
 
     A task that cannot be done is solved by looking at the obstacle and giving up.
+
+    Raises:
+        UsageError: none is known, as of most imported data.
     """
     if task.infeasible is not None:
         return (*task.infeasible.shown_by, ToolCall(GIVE_UP, {"reason": task.infeasible.why}))
+    if not task.solution:
+        raise UsageError(f"no solution of {task.name} is known; gen_solution.jsonl beside the data may tell one")
     if task.solution[-1].name in (SUBMIT, GIVE_UP):
         return task.solution
     return (*task.solution, ToolCall(SUBMIT, {}))
@@ -72,7 +79,7 @@ class Random:
 
     name = "random"
 
-    def __init__(self, scenario: Scenario, seed: int = 0) -> None:
+    def __init__(self, scenario: Playable, seed: int = 0) -> None:
         self._now, self._seed = scenario.now, seed
         self._space: ToolCalls | None = None
 

@@ -38,6 +38,7 @@ class File(NamedTuple):
 
 _BY_NAME, _BY_SCENARIO = Layout("name"), Layout("scenario")
 _VERIFIERS = Layout("scenario", ("verification", "code"))
+_SOLUTIONS = Layout("scenario", ("calls",), list)
 SCENARIOS = "gen_scenario.jsonl"
 TASKS = "gen_tasks.jsonl"
 DATABASES = "gen_db.jsonl"
@@ -56,7 +57,7 @@ FILES = (
     File(PROGRAMS, _BY_SCENARIO, "there are no applications, so no tools"),
     File(SQL_VERIFIERS, _VERIFIERS, "no language model can be asked for a verdict"),
     File(CODE_VERIFIERS, _VERIFIERS, "there are no verdicts without a language model"),
-    File(SOLUTIONS, Layout("scenario", ("calls",), list), "", required=False),
+    File(SOLUTIONS, _SOLUTIONS, "", required=False),
 )
 
 
@@ -127,6 +128,8 @@ class Index:
             UsageError: the folder is not there, or has none of the files.
         """
         folder = Path(directory)
+        if not folder.is_dir():
+            raise UsageError(f"There is no folder {shown(str(folder))}.")
         paths: dict[str, Path] = {}
         problems: list[Problem] = []
         join = _Join()
@@ -141,10 +144,27 @@ class Index:
                 else:
                     problems += [*lines.problems, *join.add(file, found.name, lines)]
         if not paths and not problems:
-            names = ", ".join(file.name for file in FILES)
+            names = ", ".join(file.name for file in FILES if file.required)
             raise UsageError(f"{shown(str(folder))} holds no AgentWorldModel data; that is {names}, or these as .gz")
         missing = {file.name: file.without for file in FILES if file.required and file.name not in paths}
         return cls(folder, paths, join.entries(), tuple(problems), missing, join.collisions)
+
+    @classmethod
+    def of_solutions(cls, path: str | Path) -> Index:
+        """Index a file of known solutions that lies elsewhere, whatever its name.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        found = Path(path)
+        try:
+            plain = unpacked(found)
+            lines = scan(plain, found.name, _SOLUTIONS)
+        except ScenarioError as error:
+            raise UsageError(str(error)) from None
+        join = _Join()
+        between = tuple(join.add(File(SOLUTIONS, _SOLUTIONS, ""), found.name, lines))
+        return cls(found.parent, {SOLUTIONS: plain}, join.entries(), (*lines.problems, *between), {}, {})
 
     def entry(self, name: str) -> Entry:
         """The scenario of an id, or of a name.

@@ -240,6 +240,18 @@ class Source:
             problems=tuple(problems),
         )
 
+    def solutions(self, name: str) -> tuple[dict[int, Solution], tuple[str, ...]]:
+        """The known solutions of a scenario by task, and what is wrong with lines that were left out.
+
+        Both are empty if the files do not know the scenario.
+
+        Raises:
+            UsageError: a file is no longer what was indexed.
+        """
+        problems: list[str] = []
+        entry = self.index.entries.get(scenario_id(name))
+        return self._solutions(entry, problems) if entry else {}, tuple(problems)
+
     def _verifiers(self, entry: Entry, problems: list[str]) -> dict[int, dict[str, str]]:
         found: dict[int, dict[str, str]] = {}
         for kind, file in _KINDS.items():

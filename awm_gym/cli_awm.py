@@ -1,0 +1,145 @@
+"""The command line of AgentWorldModel data: awm-gym awm audit."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from awm_gym.errors import UsageError, printable, shown
+from awm_gym.formats.awm.audit.findings import ScenarioAudit
+from awm_gym.formats.awm.audit.report import Report
+from awm_gym.formats.awm.audit.runner import audit_all, chosen, problems
+from awm_gym.formats.awm.audit.summary import ANY, DOUBTS, doubts, kinds
+from awm_gym.formats.awm.index import Index
+from awm_gym.terminal import Json, print_json, progress, table
+
+_TOLD = 40  # problems and doubtful tasks that a terminal is told; --out and --json have them all
+
+awm = typer.Typer(
+    help="AgentWorldModel data (folders of gen_*.jsonl): find out which of it can be trusted.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+_Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of gen_*.jsonl.")]
+_Scenarios = Annotated[list[str] | None, typer.Option("--scenario", metavar="NAME", help="Only this; may be repeated.")]
+_Solutions = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Known solutions, one a line; default: gen_solution.jsonl in DIR.")
+]
+_Jobs = Annotated[int, typer.Option(min=0, help="Processes; 0: one for each core.")]
+_Unsandboxed = Annotated[
+    bool, typer.Option("--allow-unsandboxed", help="Run generated code even where nothing locks it up.")
+]
+
+
+@awm.callback()
+def _group() -> None:
+    pass
+
+
+@awm.command("audit")
+def run_audit(
+    directory: _Directory,
+    scenario: _Scenarios = None,
+    solutions: _Solutions = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all of it: report.html or report.md.")] = None,
+    allow_list: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the tasks that nothing speaks against, as TOML.")
+    ] = None,
+    proved: Annotated[
+        bool, typer.Option("--proved", help="With --allow-list: only tasks that a known solution proved.")
+    ] = False,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(metavar="DOUBT[,...]", help=f"Exit code 1 if there is one of these: {', '.join(DOUBTS)}, {ANY}."),
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Believe nothing that an earlier run found.")] = False,
+    jobs: _Jobs = 0,
+    allow_unsandboxed: _Unsandboxed = False,
+    as_json: Json = False,
+) -> None:
+    """Find out which tasks lie: lost rows, broken tools, verifiers that pay for nothing. Run again to go on."""
+    doubtful = kinds(fail_on) if fail_on is not None else ()
+    if proved and allow_list is None:
+        raise UsageError("--proved chooses what goes into --allow-list FILE; give that, too")
+    if out is not None and out.suffix not in (".html", ".md"):
+        raise UsageError(f"--out {shown(str(out))} ends in neither .html nor .md; name one of these")
+    _writable(out, allow_list)
+    index = Index.of(directory)
+    names = chosen(index, scenario or ())
+    found = audit_all(
+        directory,
+        names,
+        jobs=jobs or os.cpu_count() or 1,
+        solutions=solutions,
+        fresh=fresh,
+        allow_unsandboxed=allow_unsandboxed,
+    )
+    report = Report.of(_watched(found, len(names)), problems(index, solutions))
+    if as_json:
+        print_json(report.document())
+    else:
+        _tell(Console(), report)
+    if out is not None:
+        _write(out, report.html() if out.suffix == ".html" else report.markdown())
+    if allow_list is not None:
+        report.allow_list(proved=proved).write(allow_list)
+    counted = {kind: count for kind, count in doubts(report.audits).items() if kind in doubtful and count}
+    if counted:
+        told = ", ".join(f"{count} {DOUBTS[kind].words} ({kind})" for kind, count in counted.items())
+        print(f"awm-gym: found {told}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _watched(found: Iterable[ScenarioAudit], total: int) -> list[ScenarioAudit]:
+    """All of them, with a bar while they come."""
+    done = []
+    with progress() as bars:
+        bar = bars.add_task("auditing", total=total, note="")
+        for audit in found:
+            done.append(audit)
+            bars.update(bar, advance=1, note=audit.name)
+    return done
+
+
+def _writable(*paths: Path | None) -> None:
+    """Find out before the work whether there is a folder to write its result to."""
+    for path in paths:
+        if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
+            raise UsageError(f"{shown(str(path))} cannot be written: name a file in a folder that can")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"{shown(str(path))} cannot be written: {error.strerror}") from error
+
+
+def _tell(console: Console, report: Report) -> None:
+    """The summary, a line for each scenario, and what speaks against tasks."""
+    for part in report.summary:
+        console.print(table((part.title, ""), ((figure.words, figure.value) for figure in part.figures)))
+        console.print()
+    for line in report.lines():
+        console.print(Text(printable(line)))
+    console.print()
+    _tell_some(console, (Text(printable(problem), style="yellow") for problem in report.problems))
+    _tell_some(console, (Text(printable(f"{what}: {why}")) for what, why in report.doubtful()))
+    console.print(Text(report.headline(), style="bold"))
+
+
+def _tell_some(console: Console, lines: Iterable[Text]) -> None:
+    rest = iter(lines)
+    for line in islice(rest, _TOLD):
+        console.print(line)
+    if more := sum(1 for _ in rest):
+        console.print(Text(f"... and {more} more; --out has them all", style="dim"))
