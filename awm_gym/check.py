@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from awm_gym import gates, places, processes
+from awm_gym import gates, imports, places, processes
 from awm_gym.blueprints import store
 from awm_gym.errors import ScenarioError, UsageError, printable, shown, unknown
 from awm_gym.files import load, save
@@ -73,13 +73,18 @@ def targets(names: Sequence[str]) -> list[Path]:
         if name in suite_names():
             found += [find(member) for member in suite(name).fingerprints]
             continue
-        path = folders().get(name) or own(name) or (find(name) if store.parsed(name) else Path(name))
+        path = folders().get(name) or own(name) or (find(name) if _is_elsewhere(name) else Path(name))
         inside = _scenarios_in(path)
         if not inside:
             problem = "is neither a name of the library nor a folder that holds one"
             raise UsageError(f"{shown(name)} {problem}. {unknown('scenario', name, folders())}")
         found += inside
     return found
+
+
+def _is_elsewhere(name: str) -> bool:
+    """Whether a name means what is yet to be made, or is no scenario of ours, as `find` tells."""
+    return store.parsed(name) is not None or imports.known(name)
 
 
 def _scenarios_in(path: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The command line of AgentWorldModel data: awm-gym awm audit."""
+"""The command line of AgentWorldModel data: awm-gym awm import, forget, audit, repair, export."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from awm_gym import imports, library
 from awm_gym.errors import UsageError, printable, shown
 from awm_gym.formats.awm.audit.findings import ScenarioAudit
 from awm_gym.formats.awm.audit.report import Report
 from awm_gym.formats.awm.audit.runner import audit_all, chosen, problems
 from awm_gym.formats.awm.audit.summary import ANY, DOUBTS, doubts, kinds
 from awm_gym.formats.awm.index import Index
+from awm_gym.sandbox import doctor
+from awm_gym.sandbox.protection import LEVELS
 from awm_gym.terminal import Json, print_json, progress, table
 
+_FEW = 10  # scenarios and problems that an import tells; --json has them all
 _TOLD = 40  # problems and doubtful tasks that a terminal is told; --out and --json have them all
 
 awm = typer.Typer(
-    help="AgentWorldModel data (folders of gen_*.jsonl): find out which of it can be trusted.",
+    help="AgentWorldModel data (folders of gen_*.jsonl): run it, see what of it can be trusted, mend it, export to it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -43,6 +47,45 @@ _Unsandboxed = Annotated[
 @awm.callback()
 def _group() -> None:
     pass
+
+
+@awm.command("import")
+def import_data(
+    directory: _Directory,
+    prefix: Annotated[
+        str, typer.Option(help="Set before the names of its scenarios, such as mended_ for a repaired folder.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Let gym.make("awm/<scenario>") know the scenarios of a folder. Nothing is copied."""
+    index = Index.of(directory)
+    made = imports.add(index, prefix, library.taken())
+    if as_json:
+        found = [problem._asdict() for problem in index.problems]
+        lacks = {name: index.entries[entry].lacks for name, entry in made.scenarios.items()}
+        print_json({"scenarios": lacks, "problems": found, "missing": dict(index.missing)})
+        return
+    console = Console()
+    rows = [(f"awm/{name}", index.entries[entry].title) for name, entry in made.scenarios.items()]
+    console.print(table(("id", "as its author calls it"), rows[:_FEW]))
+    more = f", {len(rows) - _FEW} of them not shown here" if len(rows) > _FEW else ""
+    console.print(Text(f"{len(rows)} scenarios can be made by gym.make{more}."))
+    for name, without in index.missing.items():
+        console.print(Text(f"{name} is missing: {without}", style="yellow"))
+    for problem in index.problems[:_FEW]:
+        console.print(Text(printable(str(problem)), style="yellow"))
+    if len(index.problems) > _FEW:
+        console.print(Text(f"... and {len(index.problems) - _FEW} more problems; --json has them all", style="yellow"))
+    sandbox = doctor.rows()[-1]
+    if sandbox.state not in LEVELS[2:]:
+        console.print(Text(f"They do not run here yet: {printable(sandbox.why)}", style="red"))
+
+
+@awm.command("forget")
+def forget_data(directory: _Directory) -> None:
+    """Forget an imported folder. Its files stay."""
+    gone = imports.forget(directory)
+    Console().print(Text(f"{len(gone.scenarios)} scenarios of {printable(str(gone.directory))} are forgotten."))
 
 
 @awm.command("audit")

@@ -102,6 +102,9 @@ def find(scenario: str) -> Path:
             return Path(scenario)
     except (OSError, ValueError):  # a NUL, or a name too long for the file system
         pass
+    if imports.known(scenario):
+        problem = f"{scenario} is imported data, and this takes scenarios of ours only"
+        raise UsageError(f"{problem}. It can be made, shown and played; awm-gym awm audit tells what it is worth")
     if os.sep in scenario:
         raise UsageError(f"There is no scenario folder {scenario[:200]!r}.")
     hint = " Or give the path of a scenario's folder."

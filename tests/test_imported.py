@@ -11,7 +11,7 @@ import gymnasium as gym
 import pytest
 from awm_data_folder import write_folder
 
-from awm_gym import imported, imports, live
+from awm_gym import check, imported, imports, live
 from awm_gym.agents.policy import play
 from awm_gym.agents.scripted import Idle, Oracle, Random, whole_solution
 from awm_gym.allowed import AllowList
@@ -520,3 +520,10 @@ def test_a_tool_server_serves_an_application(scenario):
     assert [tool.name for tool in server.list_tools()] == list(scenario.tools)
     assert server.call_tool("get_dog", {"name": "Bo"}) == ('{"name":"Bo"}', None)
     world.close()
+
+
+def test_commands_that_are_for_scenarios_of_ours_say_so(folder):
+    imports.add(Index.of(folder))
+    for use in (open_scenario, lambda name: check.targets([name])):
+        with pytest.raises(UsageError, match="kennel is imported data, and this takes scenarios of ours only"):
+            use("kennel")
