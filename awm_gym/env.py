@@ -57,8 +57,8 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
     `give_up(reason)` end the episode.
 
     ## Rewards
-    By default 1.0 for a solved task, with the step that ends the episode, else 0.0. `reward` chooses
-    another scheme: see `awm_gym.reward`.
+    By default 1.0 for a solved task, with the step that ends the episode, else 0.0; where a language model judges
+    imported data, 0.1 if it says "partially completed". `reward` chooses another scheme: see `awm_gym.reward`.
 
     ## Starting State
     The scenario's database, after the task's `given`. `reset(seed=...)` draws a task,
@@ -79,7 +79,7 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
             blueprint: then each episode has a scenario of its own.
         task: the task of every episode; by default `reset` draws one.
         road: how calls reach the tool server: `direct` or `memory` (framed MCP in process).
-        reward: `binary`, `graded`, `paper`, or a `RewardScheme`.
+        reward: `binary`, `graded`, `paper`, or a `RewardScheme`; by default `binary`, or `judged` where a model judges.
         render_mode: `ansi` (`render` answers the latest exchange) or `human` (every exchange is printed).
         seeds: with a blueprint, the seeds that `reset` draws from; `options={"scenario_seed": 17}` chooses one.
         difficulty: the lowest and the highest `awm_gym.difficulty.Difficulty.level` of the tasks that are drawn.
@@ -105,7 +105,7 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
         scenario: str | Playable,
         task: str | None = None,
         road: str = "direct",
-        reward: str | RewardScheme = "binary",
+        reward: str | RewardScheme | None = None,
         render_mode: str | None = None,
         seeds: Sequence[int] | None = None,
         difficulty: tuple[float, float] | None = None,
@@ -124,7 +124,7 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
             raise UsageError(unknown("road", road, ROADS))
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise UsageError(unknown("render mode", render_mode, self.metadata["render_modes"]))
-        self.road, self.reward_scheme, self.render_mode = road, scheme(reward), render_mode
+        self.road, self.render_mode = road, render_mode
         self.observation_space = Utf8(MAX_OBSERVATION)
         self._road: Road | None = None
         self._task: Task | None = None
@@ -135,10 +135,12 @@ class ToolEnv(gym.Env[str, ToolCall], EzPickle):
             self._open(made_scenario(self.blueprint, self.seeds[0]))
         else:
             self._open(open_playable(scenario, generated) if isinstance(scenario, str) else scenario)
-            if generated is not None and not isinstance(self.scenario, Imported):
-                raise UsageError(f"terms for generated code are for imported data, and {self.scenario.name} is none")
-            if not self.task_names:
-                raise self._too_narrow()
+        if generated is not None and not (isinstance(scenario, str) and isinstance(self.scenario, Imported)):
+            raise UsageError(f"`generated` goes with the name of imported data, not with {shown(scenario)}")
+        if self.blueprint is None and not self.task_names:
+            raise self._too_narrow()
+        by_model = isinstance(self.scenario, Imported) and self.scenario.terms.verifiers == "sql"
+        self.reward_scheme = scheme(reward if reward is not None else "judged" if by_model else "binary")
 
     def _open(self, scenario: Playable) -> None:
         """Take a scenario, and drop the one before it."""

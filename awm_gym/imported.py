@@ -23,7 +23,7 @@ from awm_gym.arguments import Mistake, read_call
 from awm_gym.errors import ScenarioError, UsageError, printable, unknown
 from awm_gym.formats.awm.base import Base, build
 from awm_gym.formats.awm.host import Answer as HttpAnswer
-from awm_gym.formats.awm.host import App, Episode, Judge, Reset, ToolInfo
+from awm_gym.formats.awm.host import App, Episode, Judge, Reset, ToolInfo, likely_calls
 from awm_gym.formats.awm.index import Index
 from awm_gym.formats.awm.records import AwmScenario, Source
 from awm_gym.sandbox.protection import Protection

@@ -45,11 +45,12 @@ BINARY = RewardScheme()
 GRADED = RewardScheme(partial=0.9, graded=True)
 # Rewards of the Agent World Model recipe (arXiv 2602.10090): 1.0, 0.1, 0.0, and -1.0 with an early end
 PAPER = RewardScheme(partial=0.1, malformed=-1.0, ends_on_malformed=True)
-SCHEMES = {"binary": BINARY, "graded": GRADED, "paper": PAPER}
+JUDGED = RewardScheme(partial=0.1)  # the same recipe, without its rule about the form of actions
+SCHEMES = {"binary": BINARY, "graded": GRADED, "paper": PAPER, "judged": JUDGED}
 
 
 def scheme(name: str | RewardScheme) -> RewardScheme:
-    """A reward scheme by name: `binary`, `graded` or `paper`; a scheme is its own.
+    """A reward scheme by name: `binary`, `graded`, `paper` or `judged`; a scheme is its own.
 
     Raises:
         UsageError: there is no such scheme.

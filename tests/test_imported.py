@@ -369,11 +369,13 @@ class Judging:
 @pytest.mark.parametrize(
     ("label", "scheme", "reward"),
     [
+        ("completed", None, 1.0),
+        ("partially_completed", None, 0.1),
+        ("agent_error", None, 0.0),
+        ("environment_error", None, 0.0),
         ("completed", "paper", 1.0),
         ("partially_completed", "paper", 0.1),
         ("partially_completed", "binary", 0.0),
-        ("agent_error", "paper", 0.0),
-        ("environment_error", "paper", 0.0),
     ],
 )
 def test_evidence_is_judged_by_whom_the_user_names(folder, label, scheme, reward):
@@ -508,8 +510,9 @@ def test_allow_lists_filter_scenarios_of_ours_and_suites_too(scenario, tmp_path,
 def test_arguments_that_do_not_go_with_imported_data_are_refused(scenario):
     with pytest.raises(UsageError, match="the difficulty of kennel is not known"):
         gym.make("awm/Task", scenario=scenario, difficulty=(1, 9))
-    with pytest.raises(UsageError, match="parcel_lockers is none"):
-        gym.make("awm/parcel_lockers", generated={})
+    for name in ("parcel_lockers", "practice", scenario):
+        with pytest.raises(UsageError, match="`generated` goes with the name of imported data, not with"):
+            gym.make("awm/Task", scenario=name, generated={})
 
 
 def test_a_tool_server_serves_an_application(scenario):

@@ -3,7 +3,7 @@
 import pytest
 
 from awm_gym.errors import UsageError
-from awm_gym.reward import BINARY, GRADED, PAPER, SCHEMES, RewardScheme, scheme
+from awm_gym.reward import BINARY, GRADED, JUDGED, PAPER, SCHEMES, RewardScheme, scheme
 from awm_gym.verify import StrayRow, Verdict
 
 STRAY = (StrayRow("t", {"id": 1}, ("n",), "changed"),)
@@ -43,7 +43,8 @@ def test_an_episode_is_paid_for_its_verdict(paid_by, checks, at_start, stray, re
 
 
 def test_the_schemes_have_names():
-    assert {name: scheme(name) for name in SCHEMES} == {"binary": BINARY, "graded": GRADED, "paper": PAPER}
+    found = {name: scheme(name) for name in SCHEMES}
+    assert found == {"binary": BINARY, "graded": GRADED, "paper": PAPER, "judged": JUDGED}
     own = RewardScheme(solved=2.0)
     assert scheme(own) is own
     with pytest.raises(UsageError, match=r"There is no reward scheme 'binry'\. Did you mean binary"):
