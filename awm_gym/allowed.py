@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from awm_gym.errors import UsageError, shown
+from awm_gym.errors import UsageError, printable, shown
 from awm_gym.scenario import Name, Several, Text
 
 MAX_BYTES = 2**24  # of a file; ten thousand tasks take a quarter of a million
@@ -112,5 +112,6 @@ def _told(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
         key = ".".join(shown(part).strip("'") for part in first["loc"])
-        return f"{key}: {first['msg']}, got {shown(first['input'])}" if key else first["msg"]
-    return shown(str(error)).strip("'\"")
+        problem = first["msg"].removeprefix("Value error, ")
+        return f"{key}: {problem}, got {shown(first['input'])}" if key else problem
+    return " ".join(printable(str(error)).split())

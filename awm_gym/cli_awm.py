@@ -21,11 +21,12 @@ from awm_gym.formats.awm.audit.runner import audit_all, chosen, problems
 from awm_gym.formats.awm.audit.summary import ANY, DOUBTS, doubts, kinds
 from awm_gym.formats.awm.index import Index
 from awm_gym.sandbox import doctor
-from awm_gym.sandbox.protection import LEVELS
+from awm_gym.sandbox.protection import LEVELS, UNSANDBOXED
 from awm_gym.terminal import Json, print_json, progress, table
 
 _FEW = 10  # scenarios and problems that an import tells; --json has them all
 _TOLD = 40  # problems and doubtful tasks that a terminal is told; --out and --json have them all
+_WIDE = 300  # characters of each doubt on a terminal
 
 awm = typer.Typer(
     help="AgentWorldModel data (folders of gen_*.jsonl): run it, see what of it can be trusted, mend it, export to it.",
@@ -118,14 +119,9 @@ def run_audit(
     _writable(out, allow_list)
     index = Index.of(directory)
     names = chosen(index, scenario or ())
-    found = audit_all(
-        directory,
-        names,
-        jobs=jobs or os.cpu_count() or 1,
-        solutions=solutions,
-        fresh=fresh,
-        allow_unsandboxed=allow_unsandboxed,
-    )
+    if allow_unsandboxed:
+        os.environ[UNSANDBOXED] = "1"  # also for the processes that this one starts
+    found = audit_all(directory, names, jobs=jobs or os.cpu_count() or 1, solutions=solutions, fresh=fresh)
     report = Report.of(_watched(found, len(names)), problems(index, solutions))
     if as_json:
         print_json(report.document())
@@ -176,7 +172,7 @@ def _tell(console: Console, report: Report) -> None:
         console.print(Text(printable(line)))
     console.print()
     _tell_some(console, (Text(printable(problem), style="yellow") for problem in report.problems))
-    _tell_some(console, (Text(printable(f"{what}: {why}")) for what, why in report.doubtful()))
+    _tell_some(console, (Text(printable(f"{what}: {why}"[:_WIDE])) for what, why in report.doubtful()))
     console.print(Text(report.headline(), style="bold"))
 
 

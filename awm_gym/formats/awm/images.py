@@ -12,9 +12,12 @@ then what breaks its worker from within can spoil no other scenario.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
+import apsw
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from awm_gym.errors import EnvironmentFault, UsageError, printable, shown
@@ -129,8 +132,7 @@ class Images(Standby):
             partial: see `Worker`.
             allow_unsandboxed: see `Worker`.
         """
-        flags = {"partial": partial, "allow_unsandboxed": allow_unsandboxed}
-        super().__init__(f"{_PROGRAM}:program", (_PROGRAM,), **flags)
+        super().__init__(f"{_PROGRAM}:program", (_PROGRAM,), partial=partial, allow_unsandboxed=allow_unsandboxed)
 
     def rows(self, image: bytes) -> dict[str, int]:
         """How many rows each table has."""
@@ -189,6 +191,14 @@ class Images(Standby):
 def where(key: Mapping[str, Value]) -> tuple[str, list[Value]]:
     """The condition of SQL that a row of this key meets, and the values for its question marks."""
     return " AND ".join(f"{quote(name)} IS ?" for name in key), list(key.values())
+
+
+@cache
+def without_tables() -> bytes:
+    """A database without a table."""
+    with contextlib.closing(apsw.Connection(":memory:")) as db:
+        db.execute("CREATE TABLE one (a); DROP TABLE one")
+        return db.serialize("main")
 
 
 def _checked(expected: TypeAdapter[_T], result: Any) -> _T:

@@ -261,6 +261,6 @@ def meant(value: Any) -> Any:
             return bytes.fromhex(digits)
         case {"real": "inf" | "-inf" as infinite}:
             return float(infinite)
-        case None | int() | float() | str():
+        case None | int() | float() | str() if not isinstance(value, bool):
             return value
     raise ValueError("no value of SQLite")
