@@ -317,6 +317,13 @@ def test_an_application_that_breaks_its_worker_for_good_costs_only_itself(data, 
     assert found.tasks == ()
 
 
+def test_a_judge_that_cannot_read_costs_the_scenario_and_seems_strict_to_nobody(data, monkeypatch):
+    monkeypatch.setattr(runner.Judge, "reward", lambda *_, **__: 0.0)
+    found = audit_scenario(data, DOGS)
+    assert "verifiers cannot read their databases here" in found.error
+    assert found.tasks == ()
+
+
 def test_whoever_stops_asking_stops_the_work(data, dogs):
     write_folder(data, [dogs, replace(dogs, name="slow", title="slow", code="while True: pass", solutions={})])
     before = set(runner.active_children())

@@ -28,6 +28,17 @@ from awm_gym.formats.awm.images import Images
 from awm_gym.formats.awm.index import Index
 from awm_gym.formats.awm.records import AwmScenario, Source
 
+_CANARY = """
+import sqlite3
+
+def rows(path):
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        return db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+
+def verify_task_completion(initial_db_path, final_db_path, final_answer=None):
+    same = rows(initial_db_path) and rows(initial_db_path) == rows(final_db_path)
+    return {"result": "complete" if same else "others"}
+"""
 _PACKAGES = ("fastapi", "pydantic", "sqlalchemy", "apsw")  # what is found depends on them, too
 
 
@@ -175,10 +186,17 @@ def _audit(scenario: AwmScenario, *, mend: bool) -> ScenarioAudit:
                 found = found.model_copy(update={"collisions": collisions})
                 found = found.model_copy(update={"tools": audit_tools(scenario, base, app, images)})
             with App(scenario.code, base, name=scenario.name) as app, Judge() as judge:  # that remembers no call
+                _see_that_it_judges(judge, app, base)
                 tasks = audit_tasks(scenario, base, app, judge, images, found.tools)
         return found.model_copy(update={"tasks": tasks})
     except (ScenarioError, EnvironmentFault) as error:
         return found.model_copy(update={"error": printable(str(error))})
+
+
+def _see_that_it_judges(judge: Judge, app: App, base: Base) -> None:
+    """Verifiers that catch whatever happens would say "others" also where nothing works, and seem strict."""
+    if judge.reward(_CANARY, app.initial, app.initial, None, now=base.now) != 1.0:
+        raise EnvironmentFault("verifiers cannot read their databases here, so nothing they say can be trusted")
 
 
 def _database(base: Base) -> DatabaseAudit:
