@@ -24,6 +24,7 @@ from awm_gym.formats.awm.audit import runner
 from awm_gym.formats.awm.audit.findings import (
     CANNED,
     MUTATIONS,
+    OWN_TEXT,
     DatabaseAudit,
     Ghosts,
     ScenarioAudit,
@@ -444,7 +445,7 @@ def findings():
         tasks=(
             TaskAudit(number=0, kinds=("sql",)),
             TaskAudit(number=1, kinds=("code", "sql"), crash=EVIL, broken_sql=(EVIL,), tables=(EVIL,)),
-            TaskAudit(number=2, kinds=("code",), swallows=True, paid_untouched=tuple(CANNED), reads_clock=True),
+            TaskAudit(number=2, kinds=("code",), swallows=True, paid_untouched=(*CANNED, OWN_TEXT), reads_clock=True),
             TaskAudit(number=3, kinds=("code",), blocked=EVIL, uses_answer=True, solution="broken", solution_note=EVIL),
             TaskAudit(number=4, kinds=("code",), solution="paid", strength=weak(1)),
             TaskAudit(number=5, kinds=("code",), solution="paid", strength={"omit_effect": Tried(0, 0)}),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import apsw
 
@@ -27,6 +27,7 @@ _KINDS = ("added", "removed", "changed")
 _ROW_NAMES = ("rowid", "_rowid_", "oid")  # a column of such a name hides it
 
 Row = tuple[Any, ...]
+_T = TypeVar("_T")
 
 
 class _Table(NamedTuple):
@@ -82,7 +83,7 @@ def _answer(method: str, params: dict[str, Any], blob: bytes) -> tuple[Any, byte
     return _with(before, lambda old: _with(after, lambda new: compare(old, new, params))), b""
 
 
-def _with(image: bytes, act: Callable[[apsw.Connection], Any]) -> Any:
+def _with(image: bytes, act: Callable[[apsw.Connection], _T]) -> _T:
     """Open a database, do something with it, and close it again."""
     with contextlib.closing(_open(image)) as db:
         return act(db)

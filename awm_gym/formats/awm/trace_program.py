@@ -11,7 +11,7 @@ import functools
 import re
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import unquote
@@ -198,13 +198,18 @@ def _in_text(code: str, function: str, connect: Callable[..., sqlite3.Connection
         nodes = list(ast.walk(ast.parse(code)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         nodes = []
-    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    texts = _texts(nodes)
+    parts = {text for node in nodes if isinstance(node, ast.JoinedStr | ast.BinOp) for text in _texts(ast.walk(node))}
     return {
         "mentions": _mentions(texts, connect),
-        "unprepared": _unprepared(texts, connect),
+        "unprepared": _unprepared([text for text in texts if text not in parts], connect),
         "clock_in_text": any(map(_asks_time, nodes)) or any(_NOW.search(text) for text in texts),
         "uses_answer": any(_uses_answer(node, function) for node in nodes),
     }
+
+
+def _texts(nodes: Iterable[ast.AST]) -> list[str]:
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
 def _mentions(texts: list[str], connect: Callable[..., sqlite3.Connection]) -> list[str]:
@@ -223,7 +228,7 @@ def _unprepared(texts: list[str], connect: Callable[..., sqlite3.Connection]) ->
             try:
                 db(text)
             except (sqlite3.Error, sqlite3.Warning) as error:
-                if _MISSING.match(str(error)):  # the others may be prose, or parts of queries
+                if _MISSING.match(str(error)):  # the others may be prose
                     found[str(error)[:_SPELLED]] = None
     return list(found)[:_MANY]
 

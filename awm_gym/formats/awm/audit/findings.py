@@ -18,6 +18,7 @@ CANNED = {  # answers that need no look at the application
     "zero": "0",
     "completed": "The task has been completed successfully.",
 }
+OWN_TEXT = "own_text"  # the answer that repeats the instruction
 
 
 class Finding(BaseModel):
@@ -84,7 +85,8 @@ class ToolAudit(Finding):
         method: of HTTP.
         path: with its parameters in braces.
         exposed: whether AgentWorldModel's own server shows it.
-        calls: with arguments that are plausible: examples of the specification, and values from the database.
+        calls: with arguments that are plausible: examples of the specification, and values from the database; fewer
+            than for other tools if it kills its worker.
         ok: of them, answered 2xx.
         refused: answered 4xx.
         crashed: answered 5xx.
@@ -126,7 +128,7 @@ class TaskAudit(Finding):
         crash: what the verifier says on the untouched database instead of a verdict; "" if it comes to one.
         swallows: databases without a table make it say "others" and not raise: it catches whatever happens.
         broken_sql: errors of its own SQL on the real databases, each once: text of SQLite.
-        paid_untouched: names of the canned answers (see `CANNED`) that are paid on the untouched database.
+        paid_untouched: names of the answers (see `CANNED` and `OWN_TEXT`) that are paid on the untouched database.
         reads_clock: its verdict or its SQL depends on the time at which it runs, or it asks for the time.
         uses_answer: it looks at the final answer.
         tables: tables that it reads, in either database.
@@ -150,6 +152,11 @@ class TaskAudit(Finding):
     solution_note: str = ""
     strength: dict[str, Tried] = Field(default_factory=dict)
     blocked: str = ""
+
+    @property
+    def paid_for_any_answer(self) -> bool:
+        """Whether the untouched database is paid with whatever answer."""
+        return {*CANNED, OWN_TEXT} <= {*self.paid_untouched}
 
     @property
     def doubts(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from awm_gym.allowed import AllowList
-from awm_gym.formats.awm.audit.findings import CANNED, DatabaseAudit, Ghosts, ScenarioAudit, TaskAudit, ToolAudit
+from awm_gym.formats.awm.audit.findings import DatabaseAudit, Ghosts, ScenarioAudit, TaskAudit, ToolAudit
 from awm_gym.formats.awm.audit.pages import Block, Grid, Heading, Items, Paragraph, to_html, to_markdown
 from awm_gym.formats.awm.audit.summary import Section, doubts, summary
 
@@ -230,5 +230,5 @@ def _verifier(task: TaskAudit) -> Iterator[str]:
         yield "depends on the time"
     for error in task.broken_sql:
         yield f"its SQL fails: {error}"
-    if len(task.paid_untouched) >= len(CANNED):
+    if task.paid_for_any_answer:
         yield "pays any answer to nothing done"

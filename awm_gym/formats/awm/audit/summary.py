@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from awm_gym.errors import UsageError, unknown
-from awm_gym.formats.awm.audit.findings import CANNED, MUTATIONS, DatabaseAudit, ScenarioAudit, TaskAudit, ToolAudit
+from awm_gym.formats.awm.audit.findings import MUTATIONS, DatabaseAudit, ScenarioAudit, TaskAudit, ToolAudit
 
 ANY = "any"
 _MUTATION_WORDS = {
@@ -151,7 +151,7 @@ def _verifiers(tasks: Sequence[TaskAudit]) -> tuple[Figure, ...]:
         Figure(
             "untouched_paid_always",
             "of them, with any answer",
-            sum(len(task.paid_untouched) >= len(CANNED) for task in judged),
+            sum(task.paid_for_any_answer for task in judged),
             sum(bool(task.paid_untouched) for task in judged),
         ),
         Figure("answer", "verifiers that look at the answer", sum(task.uses_answer for task in judged), many),

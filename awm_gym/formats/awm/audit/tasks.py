@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from awm_gym.errors import printable
 from awm_gym.formats.awm.audit.blame import blame
-from awm_gym.formats.awm.audit.findings import CANNED, MUTATIONS, TaskAudit, ToolAudit, Tried
+from awm_gym.formats.awm.audit.findings import CANNED, MUTATIONS, OWN_TEXT, TaskAudit, ToolAudit, Tried
 from awm_gym.formats.awm.audit.mutants import mutants
 from awm_gym.formats.awm.audit.solving import Court, Played
 from awm_gym.formats.awm.base import Base
@@ -23,8 +23,6 @@ from awm_gym.formats.awm.host import App, Judge, VerifierFault
 from awm_gym.formats.awm.images import Images, without_tables
 from awm_gym.formats.awm.records import AwmScenario
 from awm_gym.formats.awm.tracing import Trace, Tracer
-
-OWN_TEXT = "own_text"  # the canned answer that is the instruction itself
 
 _LATER = timedelta(days=400, hours=5)  # another year, month, weekday and hour
 _SPELLED = 300  # characters of an error
