@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +19,16 @@ from awm_gym.formats.awm.audit.findings import ScenarioAudit
 from awm_gym.formats.awm.audit.report import Report
 from awm_gym.formats.awm.audit.runner import audit_all, chosen, problems
 from awm_gym.formats.awm.audit.summary import ANY, DOUBTS, doubts, kinds
+from awm_gym.formats.awm.export.proof import Proved, prove
+from awm_gym.formats.awm.export.writer import Export, export
 from awm_gym.formats.awm.index import Index
+from awm_gym.formats.awm.repair import report as repairs
+from awm_gym.formats.awm.repair.folder import REPAIRS, repair_all
+from awm_gym.formats.awm.repair.values import Repair
 from awm_gym.sandbox import doctor
 from awm_gym.sandbox.protection import LEVELS, UNSANDBOXED
+from awm_gym.scenario import Scenario
+from awm_gym.suites import suite, suite_names
 from awm_gym.terminal import Json, print_json, progress, table
 
 _FEW = 10  # scenarios and problems that an import tells; --json has them all
@@ -176,9 +183,112 @@ def _tell(console: Console, report: Report) -> None:
     console.print(Text(report.headline(), style="bold"))
 
 
-def _tell_some(console: Console, lines: Iterable[Text]) -> None:
+def _tell_some(console: Console, lines: Iterable[Text], rest_in: str = "--out") -> None:
     rest = iter(lines)
     for line in islice(rest, _TOLD):
         console.print(line)
     if more := sum(1 for _ in rest):
-        console.print(Text(f"... and {more} more; --out has them all", style="dim"))
+        console.print(Text(f"... and {more} more; {rest_in} has them all", style="dim"))
+
+
+@awm.command("export")
+def export_scenarios(
+    scenarios: Annotated[
+        list[str],
+        typer.Argument(metavar="SUITE", help="A suite, or its file; or scenarios (parcel_lockers, practice-17)."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder.")],
+    allow_unsandboxed: _Unsandboxed = False,
+    as_json: Json = False,
+) -> None:
+    """Write native scenarios as such data, read them back, and prove that tools and verdicts are the same."""
+    if allow_unsandboxed:
+        os.environ[UNSANDBOXED] = "1"
+    names = [name for word in scenarios for name in _members(word)]
+    made = export(_exporting(names), out)
+    parts = len(names) + sum(map(len, made.tasks.values()))
+    proved = _proving(prove((_opened(*name) for name in names), out), parts)
+    wrong = [(part, problem) for part in proved for problem in part.problems]
+    if as_json:
+        print_json(_exported(made, proved))
+    else:
+        console = Console()
+        left = (f"{scenario}, {task} is left out: {why}" for scenario, task, why in made.left_out)
+        _tell_some(console, (Text(printable(line), style="yellow") for line in left), "--json")
+        found = (f"{part.scenario}, {part.part}: {problem}"[:_WIDE] for part, problem in wrong)
+        _tell_some(console, (Text(printable(line), style="red") for line in found), "--json")
+        tasks = f"{parts - len(names)} tasks of {len(names)} scenarios are in {printable(str(out))}"
+        console.print(Text(f"{tasks}; {'all are proved' if not wrong else 'not all play as they should'}."))
+    if wrong:
+        print(f"awm-gym: {len(wrong)} problems: this is no good export", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _members(word: str) -> list[tuple[str, str]]:
+    """The scenarios that a word means, each with its suite, "" if it is of none."""
+    if word not in suite_names() and not word.endswith(".toml"):
+        return [("", word)]
+    return [(word, name) for name in suite(word).fingerprints]
+
+
+def _opened(of: str, name: str) -> Scenario:
+    if of:
+        suite(of).open(name)  # whether it is still what the suite means
+    return library.open_scenario(name)
+
+
+def _exporting(names: list[tuple[str, str]]) -> Iterator[Scenario]:
+    with progress() as bars:
+        bar = bars.add_task("exporting", total=len(names), note="")
+        for of, name in names:
+            yield _opened(of, name)
+            bars.update(bar, advance=1, note=name)
+
+
+def _proving(found: Iterable[Proved], total: int) -> list[Proved]:
+    done = []
+    with progress() as bars:
+        bar = bars.add_task("proving", total=total, note="")
+        for part in found:
+            done.append(part)
+            bars.update(bar, advance=1, note=f"{part.scenario}, {part.part}")
+    return done
+
+
+def _exported(made: Export, proved: list[Proved]) -> dict[str, object]:
+    return {
+        "directory": str(made.directory),
+        "tasks": made.tasks,
+        "left_out": [left._asdict() for left in made.left_out],
+        "problems": [part._asdict() for part in proved if part.problems],
+    }
+
+
+@awm.command("repair")
+def run_repair(
+    directory: _Directory,
+    out: Annotated[Path, typer.Option(metavar="DIR2", help="A new folder for the mended data.")],
+    scenario: _Scenarios = None,
+    solutions: _Solutions = None,
+    jobs: _Jobs = 0,
+    allow_unsandboxed: _Unsandboxed = False,
+    as_json: Json = False,
+) -> None:
+    """Mend what can be mended safely, into a new folder; what was done stands in its repairs.jsonl."""
+    names = chosen(Index.of(directory), scenario or ())
+    if allow_unsandboxed:
+        os.environ[UNSANDBOXED] = "1"  # also for the processes that this one starts
+    done: list[Repair] = []
+    with progress() as bars:
+        bar = bars.add_task("repairing", total=len(names), note="")
+        for repair in repair_all(directory, out, names, jobs=jobs or os.cpu_count() or 1, solutions=solutions):
+            done.append(repair)
+            bars.update(bar, advance=1, note=repair.name)
+    done.sort(key=lambda repair: repair.name)
+    if as_json:
+        print_json([repair.model_dump() for repair in done])
+        return
+    console = Console()
+    console.print(table(("done", ""), repairs.figures(done)))
+    _tell_some(console, (Text(printable(line)[:_WIDE]) for line in repairs.words(done)), REPAIRS)
+    console.print(Text(f"The mended data are in {printable(str(out))}; what was done stands in its {REPAIRS}."))
