@@ -175,10 +175,14 @@ class Imported:
 
     @property
     def greeting(self) -> str:
-        """What an agent is told before the instruction. The data's applications act for the user 1."""
+        """What an agent is told before the instruction.
+
+        AgentWorldModel's applications act for the user 1; instructions of exported ones say for whom.
+        """
         now = self.now
         day = f"{WEEKDAYS[now.weekday()]} {now.day} {MONTHS[now.month - 1]} {now.year}"
-        return f"It is {day}, {now.hour:02}:{now.minute:02}. You act for the user who is signed in, whose id is 1."
+        user = "" if self.record.now else " You act for the user who is signed in, whose id is 1."
+        return f"It is {day}, {now.hour:02}:{now.minute:02}.{user}"
 
 
 def open_data(directory: str | Path, name: str, terms: Terms | Mapping[str, Any] | None = None) -> Imported:

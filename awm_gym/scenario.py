@@ -69,6 +69,7 @@ def _moment(value: object) -> datetime:
 
 
 Name = Annotated[str, BeforeValidator(snake_case)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
 _PLAIN = BeforeValidator(lambda value: plain(value) if isinstance(value, str) else value)
 Text = Annotated[str, Field(min_length=1), _PLAIN]
 Description = Annotated[str, Field(min_length=1, max_length=MAX_DESCRIPTION), _PLAIN]
@@ -475,7 +476,7 @@ class Scenario(Value):
     version: Annotated[int, Field(ge=0)] = 0
     title: Annotated[str, Field(min_length=1, max_length=200), _PLAIN]
     description: Description
-    now: Annotated[datetime, BeforeValidator(_moment)]
+    now: Moment
     tick: Annotated[int, Field(ge=0, le=86_400)] = 0
     user: User
     db_schema: str

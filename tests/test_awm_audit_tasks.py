@@ -114,6 +114,7 @@ def test_what_a_query_that_does_not_run_would_miss_is_told(tracer):
     body = """if final_answer == 'never':
     ask(final_db_path, 'SELECT * FROM cat WHERE name = ?')
     ask(final_db_path, 'SELECT whiskers FROM walk')
+    ask(final_db_path, 'SELECT * FROM temp.made_on_the_way')
 'Select the cheapest walk.'
 'SELECT 1; SELECT 2'
 f'SELECT cat.name FROM walk {final_answer}'

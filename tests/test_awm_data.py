@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import pickle
+from datetime import datetime
 
 import pytest
 
@@ -11,6 +12,7 @@ from awm_gym import places
 from awm_gym.errors import ScenarioError, UsageError
 from awm_gym.formats.awm import index as files
 from awm_gym.formats.awm import lines as lines_module
+from awm_gym.formats.awm.base import build
 from awm_gym.formats.awm.index import FILES, Index, normalized, scenario_id
 from awm_gym.formats.awm.lines import MAX_LINE, MAX_PROBLEMS
 from awm_gym.formats.awm.records import Source
@@ -161,7 +163,7 @@ def test_every_file_says_what_is_lost_without_it():
 
 @pytest.mark.parametrize("place", ["nowhere", "no\0where"])
 def test_a_folder_that_is_not_there_is_named(tmp_path, place):
-    with pytest.raises(UsageError, match="There is no folder '.*/no"):
+    with pytest.raises(UsageError, match=r"There is no folder '.*/no"):
         Index.of(tmp_path / place)
 
 
@@ -551,3 +553,16 @@ def test_a_fingerprint_is_that_of_the_content(data):
     assert first.fingerprint == Source(Index.of(data())).scenario("tea_room").fingerprint
     changed = [{"scenario": "Tea Room", "tasks": ["Pour a cup.", "Break it."]}]
     assert first.fingerprint != Source(Index.of(data(tasks=changed))).scenario("tea_room").fingerprint
+
+
+def test_a_clock_is_told_or_derived_and_a_wrong_one_costs_only_the_description(data):
+    told = [{"name": "Tea Room", "description": "Pots.", "now": "2025-06-12T09:40:00"}]
+    scenario = Source(Index.of(data(scenario=told))).scenario("tea_room")
+    assert scenario.now == build(scenario).now == datetime(2025, 6, 12, 9, 40)
+    other = Source(Index.of(data())).scenario("tea_room")
+    assert other.now is None
+    assert other.fingerprint != scenario.fingerprint
+    wrong = [{"name": "Tea Room", "now": "2025-13-12T09:40:00"}]
+    scenario = Source(Index.of(data(scenario=wrong))).scenario("tea_room")
+    assert scenario.now is None
+    assert "now: " in scenario.problems[0]

@@ -16,6 +16,7 @@ from awm_gym.agents.policy import play
 from awm_gym.agents.scripted import Idle, Oracle, Random, whole_solution
 from awm_gym.allowed import AllowList
 from awm_gym.errors import EnvironmentFault, ScenarioError, UsageError
+from awm_gym.formats.awm.export.writer import export
 from awm_gym.formats.awm.index import Index
 from awm_gym.formats.awm.records import Solution
 from awm_gym.imported import AwmWorld, Imported, Terms, open_data
@@ -530,3 +531,18 @@ def test_commands_that_are_for_scenarios_of_ours_say_so(folder):
     for use in (open_scenario, lambda name: check.targets([name])):
         with pytest.raises(UsageError, match="kennel is imported data, and this takes scenarios of ours only"):
             use("kennel")
+
+
+def test_exported_scenarios_keep_their_clock_and_their_user(tmp_path):
+    ours = open_scenario("parcel_lockers")
+    export([ours], tmp_path / "ours")
+    scenario = open_data(tmp_path / "ours", "parcel_lockers")
+    assert scenario.now == ours.now
+    assert ours.greeting.startswith(scenario.greeting)
+    env = gym.make("awm/Task", scenario=scenario)
+    for task in scenario.tasks:
+        assert [play(env, policy, task=task).reward for policy in (Oracle(scenario), Idle())] == [1.0, 0.0]
+        first, _ = env.reset(options={"task": task})
+        assert first.count("You act for") == 1
+        assert ours.greeting in first
+    env.close()

@@ -105,9 +105,9 @@ def build(scenario: AwmScenario, *, now: datetime | None = None, mend: bool = Fa
 
     Args:
         scenario: whose database.
-        now: the time that its SQL sees. By default noon after the day of the newest row, as columns such as
-            `created_at` tell it; `FALLBACK` where no such column holds a date that is written out. So the data lie in
-            the past, and what they plan in the future.
+        now: the time that its SQL sees. By default that of the scenario, where the data tell it; else noon after the
+            day of the newest row, as columns such as `created_at` tell it; `FALLBACK` where no such column holds a date
+            that is written out. So the data lie in the past, and what they plan in the future.
         mend: try statements whose quotes are wrong again, with quotes as they must have been meant.
 
     Raises:
@@ -120,6 +120,7 @@ def build(scenario: AwmScenario, *, now: datetime | None = None, mend: bool = Fa
     if inserts > MAX_INSERTS:
         raise ScenarioError(f"has {inserts} INSERT statements; {MAX_INSERTS} are allowed", scenario=scenario.name)
     probe = _Build(scenario, _EPOCH, mend)
+    now = now or scenario.now
     if now is None:
         newest = probe.newest()
         now = datetime.combine(newest + timedelta(days=1), time(12)) if newest else FALLBACK

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -16,7 +17,7 @@ from awm_gym.errors import ScenarioError, UsageError, printable, shown
 from awm_gym.formats.awm import index as files
 from awm_gym.formats.awm.index import Entry, Index, scenario_id
 from awm_gym.formats.awm.lines import Line, open_regular
-from awm_gym.scenario import Call, ToolCall
+from awm_gym.scenario import Call, Moment, ToolCall
 
 _MANY = 1_000  # tables, tasks, tools or parameters of one scenario
 _WORD = 200  # characters of a name
@@ -107,6 +108,7 @@ class _Line(_Record):
 class _DescriptionLine(_Line):
     owner: str = Field(validation_alias="name")
     description: _Prose = ""
+    now: Moment | None = None
 
 
 class _TasksLine(_Line):
@@ -168,6 +170,8 @@ class AwmScenario:
         endpoints: the tools of its specification.
         code: the application, a Python module; "" if there is none.
         verifiers: number of the task -> "sql" (evidence for a judge) or "code" (a verdict) -> Python.
+        now: the scenario's clock, where `gen_scenario.jsonl` tells it as our export does; its instructions then say
+            themselves what time it is and for whom the agent acts.
         solutions: number of the task -> how it is solved, where `gen_solution.jsonl` tells.
         lacks: names of the files that say nothing of it.
         problems: lines that were left out because they are malformed; of kinds that the scenario can run without.
@@ -182,6 +186,7 @@ class AwmScenario:
     endpoints: tuple[Endpoint, ...]
     code: str
     verifiers: Mapping[int, Mapping[str, str]]
+    now: datetime | None = None
     solutions: Mapping[int, Solution] = field(default_factory=dict)
     lacks: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
@@ -196,6 +201,7 @@ class AwmScenario:
             [table.model_dump() for table in self.ddl],
             [table.model_dump() for table in self.inserts],
             self.code,
+            self.now and self.now.isoformat(),
             [(task, dict(kinds)) for task, kinds in self.verifiers.items()],
         )
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
@@ -235,6 +241,7 @@ class Source:
             endpoints=tuple(e for group in spec.api_spec.api_groups for e in group.endpoints) if spec else (),
             code=program.full_code if program else "",
             verifiers=verifiers,
+            now=told.now if told else None,
             solutions=self._solutions(entry, problems),
             lacks=entry.lacks,
             problems=tuple(problems),

@@ -29,7 +29,7 @@ _ALWAYS = 9
 # functions of the module time that ask it when they are given fewer arguments than so many
 _TOLD = {"time": _ALWAYS, "time_ns": _ALWAYS, "gmtime": 1, "localtime": 1, "ctime": 1, "asctime": 1, "strftime": 2}
 _QUERY = re.compile(r"\s*(?:SELECT|WITH)\b", re.I)
-_MISSING = re.compile(r"no such (?:table|column)")
+_MISSING = re.compile(r"no such (?:table: (?!temp\.)|column)")
 _NOW = re.compile(r"'now'|\bCURRENT_(?:TIMESTAMP|DATE|TIME)\b")
 _FROM = re.compile(r"\b(?:FROM|JOIN)\s+[\"'`\[]?(\w+)", re.I)
 

@@ -110,7 +110,8 @@ def records(scenario: Scenario) -> Iterator[Record]:
         "inserts_count": sum(len(statements) for _, statements in found.rows),
         "sample_data": {"tables": rows},
     }
-    yield Record(files.SCENARIOS, {"name": scenario.name, "description": scenario.description.strip()})
+    described = {"name": scenario.name, "description": scenario.description.strip(), "now": scenario.now.isoformat()}
+    yield Record(files.SCENARIOS, described)
     yield Record(files.TASKS, owner | {"tasks": instructions})
     yield Record(files.DATABASES, owner | {"db_schema": {"tables": tables}, "db_path": None})
     yield Record(files.ROWS, owner | sample)
