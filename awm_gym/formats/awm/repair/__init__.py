@@ -1,0 +1,1 @@
+"""AgentWorldModel data mended where that is safe: their SQL, their applications, their verifiers; and what was done."""
