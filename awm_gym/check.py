@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from awm_gym import gates, imports, places, processes
+from awm_gym import imports, places, processes
 from awm_gym.blueprints import store
 from awm_gym.errors import ScenarioError, UsageError, printable, shown, unknown
 from awm_gym.files import load, save
@@ -105,7 +103,8 @@ def check(folder: str, *, fix: bool = False, resume: bool = False) -> Checked:
         scenario = load(folder)
     except ScenarioError as error:
         return Checked(folder, None, str(error))
-    kept = _memory() / f"{scenario.fingerprint}-{_gates_digest()}.json"
+    gates = places.code_digest("apsw")[:16]  # what other gates found is no use
+    kept = _memory() / f"{scenario.fingerprint}-{gates}.json"
     if resume and kept.is_file():
         certificate = Certificate.from_json(kept.read_text("utf-8"))
     else:
@@ -123,15 +122,6 @@ def check(folder: str, *, fix: bool = False, resume: bool = False) -> Checked:
 def _memory() -> Path:
     """Where finished checks are kept."""
     return places.cache() / "checks"
-
-
-@cache
-def _gates_digest() -> str:
-    """Which gates these are: what other gates found is no use."""
-    content = hashlib.sha256()
-    for path in sorted(Path(gates.__file__).parent.parent.rglob("*.py")):
-        content.update(path.read_bytes())
-    return content.hexdigest()[:16]
 
 
 def check_all(found: Sequence[Path], *, jobs: int, fix: bool, resume: bool) -> Iterator[Checked]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import sqlite3
+import sys
+from functools import cache as once
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from platformdirs import user_cache_dir, user_data_dir
@@ -27,3 +32,24 @@ def cache() -> Path:
     """What can be made again: `AWM_GYM_HOME`/cache, or the platform's folder for caches."""
     chosen = os.environ.get(HOME)
     return Path(chosen) / "cache" if chosen else Path(user_cache_dir("awm_gym", appauthor=False))
+
+
+@once
+def code_digest(*packages: str) -> str:
+    """SHA-256 over the package's own code, this Python and what is installed: what other code has made is no use.
+
+    Args:
+        packages: names of packages on whose version the results depend, too.
+    """
+    versions = (sys.version, sqlite3.sqlite_version, *map(_version, packages))
+    content = hashlib.sha256(" ".join(versions).encode())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        content.update(path.read_bytes())
+    return content.hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"

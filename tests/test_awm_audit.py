@@ -200,13 +200,6 @@ def test_a_cache_that_cannot_be_written_costs_only_time(data, home):
     assert audit_scenario(data, DOGS).tasks[0].proved
 
 
-def test_the_digest_of_the_code_does_without_what_is_not_installed(monkeypatch):
-    monkeypatch.setattr(runner, "_PACKAGES", ("apsw",))
-    with_one = runner._code.__wrapped__()
-    monkeypatch.setattr(runner, "_PACKAGES", ("apsw", "no such package"))
-    assert runner._code.__wrapped__() != with_one
-
-
 def test_solutions_may_come_from_another_file(data, dogs, tmp_path, capsys, monkeypatch):
     (data / files.SOLUTIONS).unlink()
     lines = [

@@ -615,10 +615,6 @@ def test_an_existing_folder_is_never_overwritten(data, tmp_path):
         next(repair_all(data, tmp_path / "new", ["shelf"]))
 
 
-def test_a_version_of_a_package_that_is_not_there_is_none():
-    assert folder._version("no-such-package-anywhere") == "none"
-
-
 # The command ----------------------------------------------------------------------------------------------------------
 
 

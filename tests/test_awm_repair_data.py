@@ -19,7 +19,7 @@ from awm_gym.formats.awm.repair.goals import Search
 from awm_gym.formats.awm.repair.program import Program
 from awm_gym.formats.awm.repair.rows import Rows, without_rows
 from awm_gym.formats.awm.repair.standing import play, standing, verdict, worse
-from awm_gym.formats.awm.repair.telling import played, retold
+from awm_gym.formats.awm.repair.telling import Run, played, retold
 from awm_gym.sandbox.worker import trial
 
 pytest.importorskip("fastapi", reason="applications need the extra awm")
@@ -477,4 +477,4 @@ ERROR = """(sqlite3.IntegrityError) UNIQUE constraint failed: {columns}
     ],
 )
 def test_rows_in_the_way_are_read_from_errors(found, error, expected):
-    assert found._conflict(error) == expected
+    assert found._conflicting(Run((), (), (error, error), b"")) == expected

@@ -143,3 +143,8 @@ def test_the_data_lies_in_the_package_when_installed_and_beside_it_in_a_checkout
     assert library.root() == tmp_path / "envs_data"
     (package / "envs_data").mkdir()
     assert library.root() == package / "envs_data"
+
+
+def test_the_digest_of_the_code_does_without_what_is_not_installed():
+    assert places.code_digest("apsw") == places.code_digest.__wrapped__("apsw")
+    assert places.code_digest("apsw", "no such package") != places.code_digest("apsw")

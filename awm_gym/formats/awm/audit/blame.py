@@ -6,8 +6,6 @@ rows that were lost, and is paid there. An experiment that fails proves nothing.
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +14,7 @@ from awm_gym.errors import EnvironmentFault, ScenarioError
 from awm_gym.formats.awm.audit.mutants import is_stamp
 from awm_gym.formats.awm.audit.solving import Court, Played, short
 from awm_gym.formats.awm.base import Base, build
+from awm_gym.formats.awm.conflicts import conflict
 from awm_gym.formats.awm.host import App, Episode
 from awm_gym.formats.awm.images import Difference, Edit, EditRefused, Images, Schema, Value, where, without_tables
 from awm_gym.formats.awm.records import Solution
@@ -26,10 +25,6 @@ MAX_ROUNDS = 5  # of taking rows away, until a solution is paid or given up
 MAX_DEPTH = 4  # of rows that refer to rows that were taken away
 MOSTLY = 4  # of so many values one may differ in rows that say the same: a status, a remark
 MAX_ROWS = 20_000  # of the initial database that are looked at
-
-_UNIQUE = re.compile(r"UNIQUE constraint failed: (?P<columns>.+)")
-_INSERT = re.compile(r"\[SQL: INSERT INTO \"?(?P<table>\w+)\"? \((?P<columns>[^)]*)\)")
-_PARAMETERS = re.compile(r"^\[parameters: (?P<values>\(.*\))\]$", re.M)
 
 
 def blame(court: Court, task: int, solution: Solution, played: Played) -> str:
@@ -112,28 +107,14 @@ def _id(row: Difference) -> Value:
 
 
 def _stands_in_the_way(row: Difference, errors: Sequence[str]) -> bool:
-    """Whether an insert would have doubled a row, as errors of SQLAlchemy tell."""
-    for error in errors:
-        failed, insert, parameters = _UNIQUE.search(error), _INSERT.search(error), _PARAMETERS.search(error)
-        if failed and insert and parameters and insert["table"] == row.table:
-            values = _values(insert["columns"].split(", "), parameters["values"])
-            columns = [column.partition(".")[2] for column in failed["columns"].split(", ")]
-            if all(_same(row, values, column) for column in columns):
-                return True
-    return False
+    """Whether an insert would have doubled a row."""
+    found = [conflict(error) for error in errors]
+    return any(other and other.table == row.table and _has(row, other.values) for other in found)
 
 
-def _same(row: Difference, values: Mapping[str, Value], column: str) -> bool:
-    return row.new is not None and column in values and row.new.get(column) == values[column]
-
-
-def _values(columns: list[str], spelled: str) -> Mapping[str, Value]:
-    """The values of columns as Python spells them; none if that is cut off."""
-    try:
-        values = ast.literal_eval(spelled)
-    except (ValueError, SyntaxError):
-        return {}
-    return dict(zip(columns, values, strict=True)) if isinstance(values, tuple) and len(values) == len(columns) else {}
+def _has(row: Difference, values: Mapping[str, Value]) -> bool:
+    cells = row.new or {}
+    return all(column in cells and cells[column] == value for column, value in values.items())
 
 
 def _twins(images: Images, rows: Sequence[Difference], image: bytes, played: Played) -> list[Difference]:

@@ -6,14 +6,11 @@ import contextlib
 import hashlib
 import json
 import os
-import sqlite3
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
-from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, version
+from functools import partial
 from multiprocessing import active_children
 from pathlib import Path
 
@@ -223,24 +220,7 @@ def _rest(scenario: AwmScenario, *, mend: bool) -> str:
     """A digest of what decides the findings beside the content of the scenario: the rest of its lines, and our code."""
     endpoints = [endpoint.model_dump() for endpoint in scenario.endpoints]
     told = (scenario.title, scenario.lacks, scenario.problems, endpoints, list(scenario.solutions.items()), mend)
-    return hashlib.sha256(f"{json.dumps(told)} {_code()}".encode()).hexdigest()[:16]
-
-
-@cache
-def _code() -> str:
-    """Which audit this is: what another found is no use."""
-    versions = (sys.version, sqlite3.sqlite_version, *map(_version, _PACKAGES))
-    content = hashlib.sha256(" ".join(versions).encode())
-    for path in sorted(Path(__file__).parents[3].rglob("*.py")):
-        content.update(path.read_bytes())
-    return content.hexdigest()
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "none"
+    return hashlib.sha256(f"{json.dumps(told)} {places.code_digest(*_PACKAGES)}".encode()).hexdigest()[:16]
 
 
 def _kept(path: Path) -> ScenarioAudit | None:

@@ -14,14 +14,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TextIO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from awm_gym import processes
+from awm_gym import places, processes
 from awm_gym.errors import ScenarioError, UsageError, shown
 from awm_gym.formats.awm.index import Index
 from awm_gym.formats.awm.records import AwmScenario, Source
@@ -106,7 +104,8 @@ def _repair(directory: str | Path, done: Path, name: str, solutions: Path | None
         scenario = _read(index, name, solutions)
     except ScenarioError as error:
         return _keep(done, name, _Fragment(key="", lines=raw, repair=Repair(name=name, error=str(error))))
-    content = hashlib.sha256(f"{_code()} {raw} {sorted(scenario.solutions.items())}".encode()).hexdigest()
+    whole = f"{places.code_digest(*_PACKAGES)} {raw} {sorted(scenario.solutions.items())}"
+    content = hashlib.sha256(whole.encode()).hexdigest()
     with suppress(OSError, ValidationError):
         kept = _kept(done, name)
         if kept.key == content:
@@ -123,22 +122,6 @@ def _read(index: Index, name: str, solutions: Path | None) -> AwmScenario:
         return scenario
     others, _ = Source(Index.of_solutions(solutions)).solutions(name)
     return replace(scenario, solutions=dict(sorted({**scenario.solutions, **others}.items())))
-
-
-@cache
-def _code() -> str:
-    """Which repair this is: what another did is done again."""
-    content = hashlib.sha256(" ".join(map(_version, _PACKAGES)).encode())
-    for path in sorted(Path(__file__).parents[3].rglob("*.py")):
-        content.update(path.read_bytes())
-    return content.hexdigest()
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "none"
 
 
 def _kept(done: Path, name: str) -> _Fragment:

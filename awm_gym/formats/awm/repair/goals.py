@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ast
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from awm_gym.errors import EnvironmentFault, UsageError
 from awm_gym.formats.awm.audit.naming import Names
 from awm_gym.formats.awm.base import Base
+from awm_gym.formats.awm.conflicts import conflict
 from awm_gym.formats.awm.host import App, Judge, VerifierFault
-from awm_gym.formats.awm.images import Images, Value
+from awm_gym.formats.awm.images import Images
 from awm_gym.formats.awm.records import AwmScenario, Solution
 from awm_gym.formats.awm.repair.rows import Row, Rows
 from awm_gym.formats.awm.repair.standing import Standing, paid_untouched, verdict
@@ -21,10 +20,6 @@ from awm_gym.formats.awm.repair.telling import Run, played, retold
 MAX_TRIED = 20  # sets of rows that are taken away for one task, each from the databases before and after
 MAX_ROUNDS = 3  # of taking rows away that stand in the way of new ones
 MAX_GONE = 40  # rows that are taken away together
-
-_UNIQUE = re.compile(r"UNIQUE constraint failed: (?P<columns>.+)")
-_INSERT = re.compile(r"\[SQL: INSERT INTO \"?(?P<table>\w+)\"? \((?P<columns>[^)]*)\)")
-_PARAMETERS = re.compile(r"^\[parameters: (?P<values>\(.*\))\]$", re.M)
 
 
 class Goal(NamedTuple):
@@ -165,25 +160,6 @@ class Search:
         return self.scenario.tasks[task] if task < len(self.scenario.tasks) else ""
 
     def _conflicting(self, run: Run) -> list[Row]:
-        """Rows that stood in the way of new ones, as errors of SQLAlchemy tell."""
-        return list(dict.fromkeys(row for error in run.errors for row in self._conflict(error)))
-
-    def _conflict(self, error: str) -> list[Row]:
-        failed, insert, parameters = _UNIQUE.search(error), _INSERT.search(error), _PARAMETERS.search(error)
-        if not (failed and insert and parameters):
-            return []
-        values = _values(insert["columns"].split(", "), parameters["values"])
-        key = [column.partition(".")[2] for column in failed["columns"].split(", ")]
-        if not set(key) <= set(values):
-            return []
-        return self.rows.having(insert["table"], {column: values[column] for column in key})
-
-
-def _values(columns: list[str], spelled: str) -> Mapping[str, Value]:
-    """The values of columns as Python spells them; none if that is cut off, or no plain values."""
-    try:
-        values = ast.literal_eval(spelled)
-    except (ValueError, SyntaxError):
-        return {}
-    plain = isinstance(values, tuple) and all(isinstance(value, None | int | float | str | bytes) for value in values)
-    return dict(zip(columns, values, strict=True)) if plain and len(values) == len(columns) else {}
+        """Rows that stood in the way of new ones."""
+        found = [told for error in run.errors if (told := conflict(error))]
+        return list(dict.fromkeys(row for told in found for row in self.rows.having(told.table, told.values)))
