@@ -404,8 +404,15 @@ class _Hosts:
                 if terms.reset == "fork" or not self._users[id(app)]:
                     self._users[id(app)] += 1
                     return app
-            partial, allow = terms.partial, terms.allow_unsandboxed
-            app = App(record.code, base, name=record.name, reset=terms.reset, partial=partial, allow_unsandboxed=allow)
+            app = App(
+                record.code,
+                base,
+                name=record.name,
+                reset=terms.reset,
+                rehearsal=likely_calls(record),
+                partial=terms.partial,
+                allow_unsandboxed=terms.allow_unsandboxed,
+            )
             self._loaded.setdefault((record.fingerprint, terms), []).append(app)
             self._users[id(app)] = 1
             return app

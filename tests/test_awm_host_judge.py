@@ -1,6 +1,7 @@
 """Verifiers in their workers: what verdict they come to, and that bad ones come to none."""
 
 import sys
+import time
 
 import awm_kennel
 import pytest
@@ -130,6 +131,25 @@ def test_the_clock_is_that_of_the_call(judge, images):
     body = "from datetime import date\nreturn {'result': 'complete' if str(date.today()) == final_answer else 'others'}"
     assert verdict(judge, images, function(body), answer="2025-03-09") == 1.0
     assert judge.reward(function(body), *images, "2031-01-01", now=NOW.replace(2031, 1, 1)) == 1.0
+
+
+def test_a_process_that_had_time_to_prepare_judges_alike(judge, images):
+    told = "[str(datetime.now()), str(date.today()), time.strftime('%F %T'), time.gmtime()[:5], random.random(), rows]"
+    body = f"""import random, time
+from datetime import date, datetime
+rows = sqlite3.connect(final_db_path).execute("SELECT dog, datetime('now') FROM walk").fetchall()
+return {{'result': 'complete' if repr({told}) == final_answer else repr({told})}}"""
+    with pytest.raises(VerifierFault) as caught:
+        verdict(judge, images, function(body), answer="")
+    said = str(caught.value).partition("'result': ")[2]
+    assert "2025-03-09 08:30:00" in said
+    found = set()
+    for seconds in (0, 0.05, 0.05):
+        time.sleep(seconds)  # it was forked ahead
+        with pytest.raises(VerifierFault) as caught:
+            verdict(judge, images, function(body), answer="")
+        found.add(str(caught.value))
+    assert len(found) == 1
 
 
 def test_a_judge_that_was_killed_comes_back(images):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from awm_gym.formats.awm.base import build
-from awm_gym.formats.awm.host import App, Judge
+from awm_gym.formats.awm.host import MAX_ANSWER, App, Judge, likely_calls
 from awm_gym.formats.awm.index import Index
 from awm_gym.formats.awm.records import Source
 from awm_gym.sandbox.worker import trial
@@ -85,6 +85,16 @@ def test_a_sample_answers_twice_alike(sample):
     classes = [answer.status // 100 for answer in answers]
     assert {found: classes.count(found) for found in sorted(set(classes))} == FIGURES[scenario.name][2]
     assert trajectory(app, scenario) == (answers, image)
+
+
+def test_a_rehearsed_sample_answers_as_one_that_is_not(sample):
+    scenario, base, app = sample
+    likely = likely_calls(scenario)
+    with App(scenario.code, base, name=scenario.name, rehearsal=likely) as rehearsed:
+        assert trajectory(rehearsed, scenario) == trajectory(rehearsed, scenario) == trajectory(app, scenario)
+        told = {"calls": [call._asdict() for call in likely], "most": MAX_ANSWER}
+        with rehearsed._warm.worker.child() as trial_:
+            assert trial_.call("rehearse", told).result is True  # it keeps nothing, so this had an effect
 
 
 def test_verifiers_of_a_sample_come_to_verdicts(sample, judge):

@@ -13,13 +13,26 @@ import socket
 import struct
 import sys
 import time
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from awm_gym.errors import EnvironmentFault, SandboxUnavailable
-from awm_gym.sandbox import boot, doctor, frames, landlock, lockdown, seccomp, selftest, serve, syscalls, worker
+from awm_gym.sandbox import (
+    boot,
+    doctor,
+    frames,
+    landlock,
+    lockdown,
+    protection,
+    seccomp,
+    selftest,
+    serve,
+    syscalls,
+    worker,
+)
 from awm_gym.sandbox.frames import FrameError
 from awm_gym.sandbox.line import Line, LineClosed
 from awm_gym.sandbox.lockdown import Limits
@@ -27,6 +40,12 @@ from awm_gym.sandbox.protection import LAYERS, UNSANDBOXED, Layer, Protection, r
 from awm_gym.sandbox.syscalls import MACHINES
 
 ON, OFF = Layer(True, "it holds"), Layer(False, "ENOSYS")
+
+
+def _no_lock():
+    """Locks nothing."""
+
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
 
@@ -130,6 +149,24 @@ class TestProtection:
         monkeypatch.setenv(UNSANDBOXED, "1")
         assert unsandboxed_allowed(False)
         require(Protection(OFF, OFF, OFF))
+
+    @pytest.mark.parametrize(
+        ("held", "words"),
+        [
+            (Protection(OFF, ON, ON), r"level 1 \(partial\)\. seccomp: ENOSYS\. Open to it: UDP"),
+            (Protection(OFF, OFF, ON), r"level 0 \(none\)\. .*Open to it: all"),
+        ],
+    )
+    def test_who_accepts_little_is_told_once_what_is_open(self, monkeypatch, held, words):
+        monkeypatch.setattr(protection, "_warned", set())
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            protection.warn_once(Protection(ON, OFF, ON))
+        with pytest.warns(protection.WeakSandboxWarning, match=words):
+            protection.warn_once(held)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            protection.warn_once(held)
 
 
 def verdict(program, known, call, *arguments, audit=None):
@@ -245,11 +282,11 @@ class TestSeccomp:
         monkeypatch.setattr(seccomp, "machine", lambda: MACHINES["x86_64"])
         monkeypatch.setattr(seccomp, "syscall", take)
         program = seccomp.filter_of_child(MACHINES["x86_64"])
-        seccomp.install(program)
+        seccomp.install(seccomp.pack(program))
         packed = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
         assert handed == [(317, 1, 1, len(program), packed)]
         with pytest.raises(OSError, match="a thread"):
-            seccomp.install(program)
+            seccomp.install(seccomp.pack(program))
 
 
 class TestSyscalls:
@@ -421,7 +458,7 @@ class TestLockdown:
 
     @pytest.mark.parametrize("held", [True, False])
     def test_a_child_is_locked_further_where_there_is_a_filter(self, kernel, held):
-        lockdown.lock_child({"seccomp": [held, ""]})
+        lockdown.child_lock({"seccomp": [held, ""]})()
         assert [name for name, *_ in kernel.done] == ["seccomp"] * held
 
 
@@ -624,7 +661,7 @@ class TestServe:
         monkeypatch.setattr(serve, "os", SimpleNamespace(**vars(os) | {"setpgid": group, "dup2": duplicate}))
         monkeypatch.setattr(signal, "signal", lambda *given: steps.append(given))
         monkeypatch.setattr(
-            serve, "lock", lambda *given, children: steps.append((*given[::2], children)) or {"held": 1}
+            serve, "lock", lambda *given, children: steps.append((*given[::2], children)) or {"seccomp": [False, ""]}
         )
 
         def program():
@@ -634,7 +671,7 @@ class TestServe:
         order = {"limits": {"memory": 1}, "children": False, "layers": ["seccomp"]}
         ask(ours, {"id": 1, "method": "m", "params": {}})
         serve._work(program, order, [theirs.detach(), printing], 10)
-        assert heard(ours) == [{"ready": {"held": 1}}, {"id": 1, "result": "m"}]
+        assert heard(ours) == [{"ready": {"seccomp": [False, ""]}}, {"id": 1, "result": "m"}]
         ignored = (signal.SIGCHLD, signal.SIG_IGN)
         assert steps == [(0, 0), (True, 1, False), (True, 2, False), ignored, (["seccomp"], 10, False), "program"]
         os.close(output)
@@ -652,7 +689,7 @@ class TestServe:
 
         methods = ["exit", "bad", "nan", "long", "none"]
         ask(ours, *[{"id": number, "method": method, "params": {}} for number, method in enumerate(methods)])
-        serve._serve(channel, answer, {}, Limits())
+        serve._serve(channel, answer, _no_lock, Limits())
         said = heard(ours)
         assert said[0] == {"id": 0, "error": "SystemExit: bye"}
         assert said[1] == {"id": 1, "error": "ValueError: ?"}
@@ -665,7 +702,7 @@ class TestServe:
         monkeypatch.setattr(os, "fork", lambda: 5)
         with open(os.devnull, encoding="utf-8") as passed:
             ask(ours, {"id": 1, "fork": {}}, descriptors=[passed.fileno()])
-        serve._serve(channel, lambda *_: (None, b""), {}, Limits())
+        serve._serve(channel, lambda *_: (None, b""), _no_lock, Limits())
         assert heard(ours) == [{"id": 1, "result": None}]
 
     def test_a_template_that_cannot_fork_says_so_and_keeps_no_descriptor(self, talk, monkeypatch):
@@ -679,7 +716,7 @@ class TestServe:
         request = serve.Request({"id": 1, "fork": {}}, b"", [os.dup(0)])
         passed += request.descriptors
         with pytest.raises(BlockingIOError):
-            serve._forked(channel, request, {}, Limits())
+            serve._forked(channel, request, _no_lock, Limits())
         with pytest.raises(OSError, match="Bad file"):
             os.close(passed[0])
 
@@ -690,10 +727,9 @@ class TestServe:
         kept = {"fork": lambda: 0, "dup2": lambda *_, inheritable: None}
         monkeypatch.setattr(serve, "os", SimpleNamespace(**vars(os) | kept))
         monkeypatch.setattr(serve, "die_with", lambda parent: steps.append(parent))
-        monkeypatch.setattr(serve, "lock_child", lambda report: steps.append(report))
         request = serve.Request({"id": 1, "fork": {}}, b"", [theirs.detach(), os.dup(0)])
-        own = serve._forked(channel, request, {"held": 1}, Limits())
-        assert steps == [os.getpid(), {"held": 1}]
+        own = serve._forked(channel, request, lambda: steps.append("locked"), Limits())
+        assert steps == [os.getpid(), "locked"]
         assert heard(ours) == [{"ready": {}}]
         assert not own.passes
         ask(ours, {"id": 2, "method": "m", "params": {}})
@@ -702,6 +738,24 @@ class TestServe:
             own.receive()
         own.close()
         ours.close()
+
+    def test_a_child_begins_before_it_answers(self, talk, monkeypatch):
+        ours, channel = talk
+        channel.passes = False
+        begun = []
+
+        class Program:
+            def begin(self, idle):
+                begun.append(idle(0))
+
+            def __call__(self, method, params, blob):
+                return begun[:], b""
+
+        monkeypatch.setattr(serve, "_forked", lambda channel, *_: channel)
+        ours.sendall(frames.encode({"id": 1, "fork": {}}))
+        ask(ours, {"id": 2, "method": "m", "params": {}})
+        serve._serve(channel, Program(), _no_lock, Limits())
+        assert heard(ours) == [{"id": 2, "result": [False]}]
 
     def test_a_child_that_cannot_be_locked_ends(self, talk, monkeypatch, capsys):
         _, channel = talk
@@ -717,7 +771,7 @@ class TestServe:
         monkeypatch.setattr(serve, "_settle", lambda *_, passes: channel)
         monkeypatch.setattr(serve, "die_with", refuse)
         with pytest.raises(InterruptedError, match="1"):
-            serve._forked(channel, serve.Request({}, b"", []), {}, Limits())
+            serve._forked(channel, serve.Request({}, b"", []), _no_lock, Limits())
         assert "not locked" in capsys.readouterr().err
 
     def test_the_first_code_stands_in_for_the_package_s_front(self, monkeypatch):
@@ -773,22 +827,22 @@ class TestDoctor:
         assert [row["layer"] for row in said] == [row.layer for row in doctor.rows()]
 
     @pytest.mark.parametrize(
-        ("protection", "holes", "expected"),
+        ("held", "holes", "expected"),
         [
             (Protection(ON, ON, ON), (), ("passed", "8 attempts stopped", "strong", "generated Python may run")),
             (Protection(ON, OFF, ON), ("fork",), ("failed", "fork", "good", "generated Python is not run")),
             (Protection(OFF, OFF, ON, ("x",)), (), ("passed", "0 attempts", "none", "generated Python is not run")),
         ],
     )
-    def test_it_says_whether_that_is_enough(self, monkeypatch, protection, holes, expected):
+    def test_it_says_whether_that_is_enough(self, monkeypatch, held, holes, expected):
         monkeypatch.delenv(UNSANDBOXED, raising=False)
-        monkeypatch.setattr(doctor, "trial", lambda: worker.Trial(protection, holes))
+        monkeypatch.setattr(doctor, "trial", lambda: worker.Trial(held, holes))
         rows = {row.layer: row for row in doctor.rows()}
         test, whole = rows["self-test"], rows["sandbox"]
         assert (test.state, whole.state) == (expected[0], expected[2])
         assert test.why.startswith(expected[1])
         assert whole.why.startswith(expected[3])
-        assert ("note" in rows) == bool(protection.notes)
+        assert ("note" in rows) == bool(held.notes)
 
     @pytest.mark.parametrize("error", [SandboxUnavailable("no Linux"), EnvironmentFault("did not start")])
     def test_it_says_why_nothing_can_be_tried(self, monkeypatch, error):

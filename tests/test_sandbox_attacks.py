@@ -17,6 +17,7 @@ from awm_gym.sandbox.worker import Worker, trial
 
 if sys.platform != "linux":
     pytest.skip("generated Python runs on Linux only", allow_module_level=True)
+pytestmark = pytest.mark.filterwarnings("ignore::awm_gym.sandbox.protection.WeakSandboxWarning")
 
 ATTACKS = {path.stem: path.read_text("utf-8") for path in sorted((Path(__file__).parent / "attacks").glob("*.py"))}
 RUNNER = "sandbox_programs:runner"

@@ -7,21 +7,24 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
 
 from awm_gym.errors import EnvironmentFault, SandboxUnavailable, UsageError
+from awm_gym.sandbox import protection
 from awm_gym.sandbox import worker as workers
 from awm_gym.sandbox import zygote as zygotes
 from awm_gym.sandbox.lockdown import Limits
 from awm_gym.sandbox.process import Invited
-from awm_gym.sandbox.protection import UNSANDBOXED, Layer, Protection
+from awm_gym.sandbox.protection import UNSANDBOXED, Layer, Protection, WeakSandboxWarning
 from awm_gym.sandbox.worker import Trial, Worker, trial
 from awm_gym.sandbox.zygote import Zygote, zygote
 
 if sys.platform != "linux":
     pytest.skip("generated Python runs on Linux only", allow_module_level=True)
+pytestmark = pytest.mark.filterwarnings("ignore::awm_gym.sandbox.protection.WeakSandboxWarning")
 
 RUNNER = "sandbox_programs:runner"
 CHANNEL = """
@@ -90,6 +93,47 @@ def test_state_stays_in_a_worker_and_a_child_starts_from_it(worker):
         assert [run(first, add), run(first, add), run(second, add)] == [2, 3, 2]
         assert first.protection == worker.protection
     assert run(worker, add) == 2
+
+
+def test_the_next_child_can_be_forked_ahead_from_the_same_state(worker):
+    add = "STATE['count'] += 1\nresult = [STATE['count'], __import__('os').getpid()]"
+    run(worker, add)
+    worker.ahead()
+    worker.ahead()  # one is enough
+    with worker.child() as first, worker.child() as second:
+        found = [run(first, add), run(second, add)]
+    assert [count for count, _ in found] == [2, 2]
+    assert len({process for _, process in found}) == 2
+
+
+def test_a_child_that_was_forked_ahead_does_not_outlive_a_call_of_its_worker(worker):
+    worker.ahead()
+    assert run(worker, "STATE['count'] = 7") is None
+    assert worker._ahead == []
+    with worker.child() as fresh:
+        assert run(fresh, "result = STATE['count']") == 7
+
+
+def test_a_worker_that_is_closed_with_a_child_forked_ahead_is_gone(worker):
+    worker.ahead()
+    worker.close()
+    with pytest.raises(EnvironmentFault, match="not there any more"):
+        worker.child()
+
+
+def test_that_none_can_be_forked_ahead_is_told_to_who_asks_for_one(worker):
+    worker.close()
+    worker.ahead()
+    with pytest.raises(EnvironmentFault, match="not there any more"):
+        worker.child()
+
+
+def test_a_worker_that_is_killed_with_a_child_forked_ahead_is_a_fault(worker):
+    worker.ahead()
+    os.kill(worker.process, signal.SIGKILL)
+    with pytest.raises(EnvironmentFault):
+        run(worker, "result = 1")
+    assert not worker.alive
 
 
 def test_what_is_printed_is_kept_to_a_bound(worker):
@@ -406,6 +450,30 @@ def test_too_little_protection_is_refused_with_reason_and_remedy(monkeypatch):
     monkeypatch.setenv(UNSANDBOXED, "1")
     with Worker(RUNNER, layers=()) as free:
         assert free.protection.level == 0
+
+
+def test_little_protection_that_was_accepted_is_warned_of_once(monkeypatch):
+    monkeypatch.setattr(protection, "_warned", set())
+    with pytest.warns(
+        WeakSandboxWarning, match=r"level 0 \(none\)\. seccomp: not asked for.*all that this user may do"
+    ):
+        Worker(RUNNER, layers=(), allow_unsandboxed=True).close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Worker(RUNNER, layers=(), allow_unsandboxed=True).close()
+        Worker(RUNNER).close()
+
+
+def test_a_warning_that_is_an_error_leaves_no_worker(monkeypatch):
+    trial(())
+    monkeypatch.setattr(protection, "_warned", set())
+    ended = []
+    monkeypatch.setattr(Worker, "close", lambda self: ended.append(self._end("refused")))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(WeakSandboxWarning):
+            Worker(RUNNER, layers=(), allow_unsandboxed=True)
+    assert ended == [-signal.SIGKILL]
 
 
 def test_a_layer_that_is_void_is_found_by_the_self_test(monkeypatch):

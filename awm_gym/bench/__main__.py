@@ -5,18 +5,24 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from awm_gym.bench import ours
+from awm_gym.bench import generated, ours
 from awm_gym.bench.machine import pin_to_one_core
 from awm_gym.bench.report import Report
 from awm_gym.bench.workload import FULL, QUICK, Size, solutions
 from awm_gym.errors import AwmError, UsageError, printable
+from awm_gym.formats.awm.index import Index
+from awm_gym.formats.awm.records import AwmScenario, Source
 from awm_gym.library import names, open_scenario
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -38,8 +44,24 @@ def bench(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Repeat less.")] = False,
+    awm: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Measure generated applications of AgentWorldModel data.")
+    ] = None,
+    allow_unsandboxed: Annotated[
+        bool, typer.Option("--allow-unsandboxed", help="The baseline of --awm may run generated code as it is.")
+    ] = False,
 ) -> None:
     """Measure reset, step, verify and memory, beside a baseline with one server process per environment."""
+    if awm is not None:
+        generated.insist_on_consent(allow_unsandboxed)
+        require_extra("sqlalchemy", extra="awm,bench")
+        size = generated.QUICK if quick else generated.FULL
+        reports = [measured_generated(one, size, allow_unsandboxed) for one in records(awm, scenario)]
+        if as_json:
+            print(json.dumps({"scenarios": [report.document() for report in reports]}))
+        for report in reports if not as_json else ():
+            Console().print(report.table())
+        return
     name = scenario if scenario is not None else largest()
     open_scenario(name)
     require_extra()
@@ -55,15 +77,21 @@ def largest() -> str:
     return max(names(), key=lambda name: len(open_scenario(name).tools))
 
 
-def require_extra() -> None:
+def records(directory: Path, name: str | None) -> Iterator[AwmScenario]:
+    """Scenarios of AgentWorldModel data: one, or all."""
+    source = Source(Index.of(directory))
+    return (source.scenario(each) for each in ([name] if name is not None else source.index.entries))
+
+
+def require_extra(*more: str, extra: str = "bench") -> None:
     """See that what the baseline is made of is there.
 
     Raises:
         UsageError: it is not installed.
     """
-    missing = [name for name in ("fastapi", "httpx", "uvicorn") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("fastapi", "httpx", "uvicorn", *more) if importlib.util.find_spec(name) is None]
     if missing:
-        raise UsageError(f"the baseline needs {', '.join(missing)}; install the extra: pip install 'awm-gym[bench]'")
+        raise UsageError(f"the baseline needs {', '.join(missing)}; install the extra: pip install 'awm-gym[{extra}]'")
 
 
 def measured(name: str, size: Size) -> Report:
@@ -74,6 +102,35 @@ def measured(name: str, size: Size) -> Report:
     """
     baseline = importlib.import_module("awm_gym.bench.baseline")  # it imports what the extra brings
     pin_to_one_core()
+    with telling() as tell:
+        runs = solutions(open_scenario(name))
+        here = ours.measure(name, runs, size, tell)
+        there, engine = baseline.measure(open_scenario(name), runs, size, tell)
+    return Report(open_scenario(name).name, engine, here, there)
+
+
+def measured_generated(record: AwmScenario, size: generated.Size, allow_unsandboxed: bool) -> Report:
+    """Measure a generated application and the baseline, on all cores.
+
+    Raises:
+        EnvironmentFault: a control failed.
+        ScenarioError: the scenario does not run.
+        UsageError: nothing of it can be measured.
+    """
+    baseline = importlib.import_module("awm_gym.bench.generated_baseline")
+    with telling() as tell:
+        tell(record.name)
+        what = generated.subject(record, allow_unsandboxed=allow_unsandboxed)
+        plays = generated.plays(what)
+        here = generated.measure(what, plays, size, tell)
+        there = baseline.measure(record.code, what.base.image, plays, size, tell)
+    cores = f"{len(os.sched_getaffinity(0))} cores"
+    return Report(record.name, baseline.ENGINE, here, there, baseline.ENGINE, cores, generated.LEGEND)
+
+
+@contextmanager
+def telling() -> Iterator[Callable[[str], None]]:
+    """What says, on a terminal, what is being measured."""
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
@@ -82,10 +139,7 @@ def measured(name: str, size: Size) -> Report:
         def tell(part: str) -> None:
             progress.update(bar, description=part)
 
-        runs = solutions(open_scenario(name))
-        here = ours.measure(name, runs, size, tell)
-        there, engine = baseline.measure(open_scenario(name), runs, size, tell)
-    return Report(open_scenario(name).name, engine, here, there)
+        yield tell
 
 
 if __name__ == "__main__":

@@ -222,23 +222,23 @@ class Server(AbstractContextManager["Server"]):
     def __init__(self, application: Path, database: Path, *, mcp: bool = False) -> None:
         program = ["-m", "awm_gym.bench.peer_mcp"] if mcp else ["-P", peer.__file__]
         with ExitStack() as stack:
-            listening = stack.enter_context(_listening())
-            self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            ours = stack.enter_context(listening())
+            self.url = f"http://127.0.0.1:{ours.getsockname()[1]}"
             self._errors = stack.enter_context(tempfile.TemporaryFile())
             self._client = stack.enter_context(httpx.Client(base_url=self.url, timeout=TIMEOUT, trust_env=False))
             self._process = subprocess.Popen(
-                [sys.executable, *program, str(application), str(database), str(listening.fileno())],
+                [sys.executable, *program, str(application), str(database), str(ours.fileno())],
                 stdin=subprocess.PIPE,  # the process ends when this is closed: it never outlives us
                 start_new_session=True,  # Ctrl-C is for us; we end it
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
-                pass_fds=[listening.fileno()],
+                pass_fds=[ours.fileno()],
             )
             stack.callback(self._process.communicate)
             stack.callback(self._process.kill)
             # It inherits the listening socket, and we close ours: so this request waits until it answers, which is
             # what a peer polls for, and fails at once if it dies.
-            listening.close()
+            ours.close()
             self._request("GET", "/health")
             self._stack = stack.pop_all()
 
@@ -288,7 +288,12 @@ class Server(AbstractContextManager["Server"]):
         self.close()
 
 
-def _listening() -> socket.socket:
+def listening() -> socket.socket:
+    """A socket of this machine that listens, for a server to inherit.
+
+    Raises:
+        EnvironmentFault: no port can be bound.
+    """
     try:
         return socket.create_server(("127.0.0.1", 0))
     except OSError as error:

@@ -14,7 +14,9 @@ from rich.text import Text
 
 _LABELS = {
     "reset_us": "reset, us",
+    "reset_inplace_us": "reset in place, us",
     "step_us": "step: a tool call, us",
+    "step_inplace_us": "step in place, us",
     "step_read_us": "  that reads",
     "step_write_us": "  that writes",
     "step_memory_us": "step over framed MCP, us",
@@ -24,6 +26,8 @@ _LABELS = {
     "episodes_per_second": "whole episodes per second",
     "make_1024_s": "1,024 environments made and reset, s",
     "reset_1024_ms": "1,024 environments reset again, ms",
+    "live_64_s": "64 environments at once, stepped and judged, s",
+    "live_64_failures": "  of which fail",
 }
 _LEGEND = (
     "awm_gym: environments of gym.make in this process; MCP in frames, in memory. {ours}.\n"
@@ -43,12 +47,18 @@ class Report:
         engine: the database engine of the baseline, and its version.
         ours: figures by name.
         baseline: figures of the same names, of one server process for each environment.
+        here: the database engine of ours, and its version.
+        cores: on how many cores.
+        legend: what was done, with places for both engines and the version of Python.
     """
 
     scenario: str
     engine: str
     ours: Mapping[str, float]
     baseline: Mapping[str, float]
+    here: str = f"apsw {apsw.sqlite_lib_version()}"
+    cores: str = "one core"
+    legend: str = _LEGEND
 
     @property
     def ratio(self) -> dict[str, float]:
@@ -64,7 +74,7 @@ class Report:
         """The figures as a JSON object."""
         return {
             "scenario": self.scenario,
-            "sqlite": {"ours": f"apsw {apsw.sqlite_lib_version()}", "baseline": self.engine},
+            "sqlite": {"ours": self.here, "baseline": self.engine},
             "python": platform.python_version(),
             "ours": _rounded(self.ours),
             "baseline": _rounded(self.baseline),
@@ -81,8 +91,8 @@ class Report:
         for name in document["ours"]:
             cells = (_shown(document[part].get(name)) for part in ("ours", "baseline", "ratio"))
             table.add_row(_LABELS.get(name, name), *cells)
-        legend = _LEGEND.format(python=document["python"], **document["sqlite"])
-        title = Text(f"{self.scenario}, medians on one core", style="bold")
+        legend = self.legend.format(python=document["python"], **document["sqlite"])
+        title = Text(f"{self.scenario}, medians on {self.cores}", style="bold")
         return Group(title, table, Text(f"\n{legend}", style="dim"))
 
 

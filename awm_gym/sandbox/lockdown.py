@@ -70,10 +70,12 @@ def lock(layers: Collection[str], limits: Limits, parent: int, *, children: bool
     return report | {"notes": notes}
 
 
-def lock_child(report: Report) -> None:
-    """Lock a child of a locked process further: it cannot fork."""
-    if report["seccomp"][0]:
-        seccomp.install(seccomp.filter_of_child(machine()))
+def child_lock(report: Report) -> Callable[[], None]:
+    """What locks a child of a locked process further, so that it cannot fork; made before the fork."""
+    if not report["seccomp"][0]:
+        return lambda: None
+    packed = seccomp.pack(seccomp.filter_of_child(machine()))
+    return lambda: seccomp.install(packed)
 
 
 def die_with(parent: int) -> None:
@@ -95,7 +97,7 @@ def _tried(install: Callable[[], str], wanted: bool) -> tuple[bool, str]:
 
 def _filter(*, children: bool) -> str:
     program = seccomp.filter_for(machine(), children=children)
-    seccomp.install(program)
+    seccomp.install(seccomp.pack(program))
     return f"no files, {len(program)} instructions"
 
 

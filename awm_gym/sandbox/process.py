@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -60,7 +61,12 @@ class Process(ABC):
         return not self._ended
 
     def _exchange(self, message: dict[str, Any], blob: bytes, seconds: float, passed: Sequence[int] = ()) -> Frame:
-        """Ask and wait for an answer or a complaint. When the conversation breaks, the process is ended."""
+        """Ask and wait for an answer or a complaint."""
+        end = time.monotonic() + seconds
+        self._send(message, blob, end, passed)
+        return self._receive(end)
+
+    def _send(self, message: dict[str, Any], blob: bytes, end: float, passed: Sequence[int] = ()) -> None:
         if os.getpid() != self._owner:
             raise UsageError("the worker belongs to the process that started it; start one here")
         if self._ended:
@@ -70,10 +76,17 @@ class Process(ABC):
             data = frames.encode({"id": self._count, **message}, blob, limit=self._limits.frame)
         except FrameError as error:
             raise UsageError(f"the request is {error}") from error
-        end = time.monotonic() + seconds
-        try:
+        with self._ending_with_the_conversation():
             self._line.send(data, end, passed)
+
+    def _receive(self, end: float) -> Frame:
+        with self._ending_with_the_conversation():
             return self._answer(end)
+
+    @contextlib.contextmanager
+    def _ending_with_the_conversation(self) -> Iterator[None]:
+        try:
+            yield
         except EnvironmentFault as fault:
             raise self._fault(fault) from fault
         except BaseException:  # an interrupt leaves an answer under way that nobody waits for
@@ -90,11 +103,8 @@ class Process(ABC):
         return answer
 
     def _ask(self, message: dict[str, Any], seconds: float, passed: Sequence[int] = ()) -> Any:
-        """Ask our own code at the other end; its complaint is a fault but no reason to end it."""
-        answer = self._exchange(message, b"", seconds, passed).message
-        if "error" in answer:
-            raise EnvironmentFault(printable(f"the worker cannot: {answer['error']}"))
-        return answer["result"]
+        """Ask our own code at the other end."""
+        return _granted(self._exchange(message, b"", seconds, passed))
 
     def _fault(self, fault: EnvironmentFault) -> EnvironmentFault:
         """End the process, and say how it ended and what it last printed."""
@@ -108,18 +118,29 @@ class Process(ABC):
 
     def _invite(self, order: dict[str, Any], limits: Limits) -> Invited:
         """Have this process fork, and meet the one that was forked."""
+        return self._welcome(self._order(order, limits), limits)
+
+    def _order(self, order: dict[str, Any], limits: Limits) -> Line:
+        """Have this process fork, and do not wait for it. Nothing else may be asked before `_welcome`."""
         near, far = socket.socketpair()
         near.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         output, printing = os.pipe()
         line = Line(near, output, frame=limits.frame, kept=limits.output)
-        seconds = limits.start_seconds
         try:
-            try:
-                self._ask({"fork": order}, seconds, [far.fileno(), printing])
-            finally:
-                far.close()
-                os.close(printing)
-            return self._meet(line, seconds)
+            self._send({"fork": order}, b"", time.monotonic() + limits.start_seconds, [far.fileno(), printing])
+        except BaseException:
+            line.close()
+            raise
+        finally:
+            far.close()
+            os.close(printing)
+        return line
+
+    def _welcome(self, line: Line, limits: Limits) -> Invited:
+        """Meet a process that was ordered."""
+        try:
+            _granted(self._receive(time.monotonic() + limits.start_seconds))
+            return self._meet(line, limits.start_seconds)
         except BaseException:
             line.close()
             raise
@@ -133,6 +154,13 @@ class Process(ABC):
         if message.keys() != {"ready"}:
             raise EnvironmentFault(f"the worker sent {shown(message)}, not that it is ready")
         return Invited(line, process, message["ready"])
+
+
+def _granted(answer: Frame) -> Any:
+    """What our own code at the other end answers; its complaint is a fault but no reason to end it."""
+    if "error" in answer.message:
+        raise EnvironmentFault(printable(f"the worker cannot: {answer.message['error']}"))
+    return answer.message["result"]
 
 
 def _last_words(line: Line) -> str:

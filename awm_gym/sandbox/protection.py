@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,6 +13,13 @@ LAYERS = ("seccomp", "landlock", "rlimits")
 UNSANDBOXED = "AWM_GYM_ALLOW_UNSANDBOXED"  # the environment variable that stands for `allow_unsandboxed`
 LEVELS = ("none", "partial", "good", "strong")
 _OPEN_AT_PARTIAL = "UDP, unix sockets, fork, signals to processes of this user, chmod"
+
+
+_warned: set[int] = set()  # processes that have been told
+
+
+class WeakSandboxWarning(UserWarning):
+    """Generated Python runs with less protection than it should have, because the caller accepted that."""
 
 
 class Layer(NamedTuple):
@@ -79,12 +87,27 @@ def require(protection: Protection, *, partial: bool = False, allow_unsandboxed:
     """
     if protection.level >= (1 if partial else 2) or unsandboxed_allowed(allow_unsandboxed):
         return
-    missing = "; ".join(
-        f"{name}: {layer.detail}" for name in LAYERS if not (layer := getattr(protection, name)).in_force
-    )
     choice = f"partial=True accepts what stays open ({_OPEN_AT_PARTIAL}); " if protection.level == 1 else ""
     raise SandboxUnavailable(
         f"generated Python is not run: the sandbox is at level {protection.level} ({LEVELS[protection.level]}). "
-        f"{missing}. Run on Linux 3.17 or newer whose container allows seccomp; {choice}"
+        f"{_missing(protection)}. Run on Linux 3.17 or newer whose container allows seccomp; {choice}"
         f"allow_unsandboxed=True or {UNSANDBOXED}=1 runs it without protection"
     )
+
+
+def warn_once(protection: Protection) -> None:
+    """Say that generated Python is about to run with little protection: once per process, and not from level 2 on."""
+    if protection.level >= 2 or os.getpid() in _warned:
+        return
+    _warned.add(os.getpid())
+    open_to_it = _OPEN_AT_PARTIAL if protection.level == 1 else "all that this user may do"
+    warnings.warn(
+        f"generated Python runs with the sandbox at level {protection.level} ({LEVELS[protection.level]}). "
+        f"{_missing(protection)}. Open to it: {open_to_it}",
+        WeakSandboxWarning,
+        stacklevel=2,
+    )
+
+
+def _missing(protection: Protection) -> str:
+    return "; ".join(f"{name}: {layer.detail}" for name in LAYERS if not (layer := getattr(protection, name)).in_force)

@@ -33,6 +33,7 @@ NO_FILE = 0x0005_0000 | errno.ENOENT
 NO_TERMINAL = 0x0005_0000 | errno.ENOTTY
 NO_CALL = 0x0005_0000 | errno.ENOSYS
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
+_INSTRUCTION_BYTES = 8
 _NUMBER, _CONVENTION = 0, 4  # offsets in what the kernel shows the filter
 _SET_FILTER, _ALL_THREADS = 1, 1
 _SIGKILL = 9
@@ -97,14 +98,19 @@ def filter_of_child(known: Machine) -> Program:
     return [*program, _return(ALLOW)]
 
 
-def install(program: Program) -> None:
+def pack(program: Program) -> bytes:
+    """A filter as the kernel wants it."""
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+
+
+def install(packed: bytes) -> None:
     """Put a filter in force for all threads of this process, for ever. Needs `no_new_privs`.
 
     Raises:
         OSError: the kernel has no seccomp, or refuses.
     """
-    packed = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *instruction) for instruction in program))
-    header = struct.pack("@HP", len(program), ctypes.addressof(packed))
+    kept = ctypes.create_string_buffer(packed)
+    header = struct.pack("@HP", len(packed) // _INSTRUCTION_BYTES, ctypes.addressof(kept))
     if syscall(machine().calls["seccomp"], _SET_FILTER, _ALL_THREADS, header) != 0:
         raise OSError(errno.EBUSY, "a thread cannot take the filter")
 

@@ -5,6 +5,9 @@ arguments, and returns what answers calls: `answer(method, params, blob) -> (res
 that JSON can say. It may then run text that nobody trusts. All it will import must be imported with its module: after
 the lock there are no files. What it raises reaches the caller as an `EnvironmentFault`, and ends the worker.
 
+What answers may have a method `begin(idle)`, which a child calls once, before it is asked anything: `idle` waits so
+many milliseconds for a request, and tells whether there was none.
+
 A forked child goes on with the program's state as it was; but threads do not survive, and `random` seeds itself anew.
 """
 
@@ -24,7 +27,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from awm_gym.sandbox import frames
 from awm_gym.sandbox.frames import HEADER_BYTES, MAX_BYTES, FrameError
-from awm_gym.sandbox.lockdown import Limits, Report, die_with, lock, lock_child
+from awm_gym.sandbox.lockdown import Limits, Report, child_lock, die_with, lock
 from awm_gym.sandbox.syscalls import PR_SET_CHILD_SUBREAPER, prctl
 
 Answer = Callable[[str, dict[str, Any], bytes], tuple[Any, bytes]]
@@ -96,13 +99,14 @@ class Channel:
         return not select.select([self._socket], [], [], milliseconds / 1_000)[0]
 
     def _exactly(self, size: int, start: bytes = b"") -> bytes:
-        parts = bytearray(start)
-        while len(parts) < size:
-            part = self._socket.recv(min(size - len(parts), 2**20))
+        """So many bytes, the first of which are there. In one piece: they may be a database, twice."""
+        data = start
+        while len(data) < size:
+            part = self._socket.recv(size - len(data), socket.MSG_WAITALL)
             if not part:
                 raise Ended
-            parts += part
-        return bytes(parts)
+            data = data + part if data else part
+        return data
 
 
 def zygote(descriptor: int) -> None:
@@ -178,7 +182,7 @@ def _work(program: Callable[[], Answer], order: dict[str, Any], descriptors: lis
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children that end leave nothing behind
     report = lock(order["layers"], limits, parent, children=order["children"])
     channel.ready(report)
-    _serve(channel, program(), report, limits)
+    _serve(channel, program(), child_lock(report), limits)
 
 
 def _settle(descriptors: list[int], limits: Limits, *, passes: bool) -> Channel:
@@ -190,7 +194,7 @@ def _settle(descriptors: list[int], limits: Limits, *, passes: bool) -> Channel:
     return Channel(conversation, limits.frame, passes=passes)
 
 
-def _serve(channel: Channel, answer: Answer, report: Report, limits: Limits) -> None:
+def _serve(channel: Channel, answer: Answer, lock_child: Callable[[], None], limits: Limits) -> None:
     while True:
         try:
             request = channel.receive()
@@ -199,14 +203,16 @@ def _serve(channel: Channel, answer: Answer, report: Report, limits: Limits) -> 
         message = request.message
         try:
             if "fork" in message:
-                channel = _forked(channel, request, report, limits)
+                channel = _forked(channel, request, lock_child, limits)
+                if not channel.passes and hasattr(answer, "begin"):
+                    answer.begin(channel.idle)
             else:
                 channel.answer(message, *answer(message["method"], message["params"], request.blob))
         except BaseException as error:  # text that nobody trusts may raise anything
             channel.fail(message, error)
 
 
-def _forked(channel: Channel, request: Request, report: Report, limits: Limits) -> Channel:
+def _forked(channel: Channel, request: Request, lock_child: Callable[[], None], limits: Limits) -> Channel:
     """Fork. Returns, in each of the two processes, the channel that it goes on with."""
     parent = os.getpid()
     if _fork(request.descriptors):
@@ -216,7 +222,7 @@ def _forked(channel: Channel, request: Request, report: Report, limits: Limits) 
         channel.close()
         own = _settle(request.descriptors, limits, passes=False)
         die_with(parent)
-        lock_child(report)
+        lock_child()
         own.ready({})
     except BaseException:  # as in `_become`
         traceback.print_exc()

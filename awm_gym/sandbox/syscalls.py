@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 import platform
 import struct
@@ -88,9 +89,9 @@ def syscall(number: int, *arguments: int | bytes | None) -> int:
     Raises:
         OSError: the kernel refuses.
     """
-    call = ctypes.CDLL(None, use_errno=True).syscall
-    call.restype = ctypes.c_long
-    return _checked(call(ctypes.c_long(number), *[ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]))
+    return _checked(
+        _library().syscall(ctypes.c_long(number), *[ctypes.c_long(a) if isinstance(a, int) else a for a in arguments])
+    )
 
 
 def prctl(option: int, value: int) -> int:
@@ -100,8 +101,15 @@ def prctl(option: int, value: int) -> int:
         OSError: the kernel refuses.
     """
     zero = ctypes.c_ulong(0)
-    call = ctypes.CDLL(None, use_errno=True).prctl
-    return _checked(call(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero))
+    return _checked(_library().prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero))
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    """The C library. Kept, for making it anew takes a forked process more memory than all calls do."""
+    library = ctypes.CDLL(None, use_errno=True)
+    library.syscall.restype = ctypes.c_long
+    return library
 
 
 def _checked(answer: int) -> int:

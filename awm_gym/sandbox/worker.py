@@ -24,8 +24,8 @@ from awm_gym.errors import EnvironmentFault, SandboxUnavailable, UsageError
 from awm_gym.sandbox import selftest
 from awm_gym.sandbox.line import Line
 from awm_gym.sandbox.lockdown import Limits
-from awm_gym.sandbox.process import Process
-from awm_gym.sandbox.protection import LAYERS, UNSANDBOXED, Protection, require, unsandboxed_allowed
+from awm_gym.sandbox.process import Invited, Process
+from awm_gym.sandbox.protection import LAYERS, UNSANDBOXED, Protection, require, unsandboxed_allowed, warn_once
 from awm_gym.sandbox.zygote import Zygote, zygote
 
 _LIMITS = Limits()
@@ -153,11 +153,12 @@ class Worker(_Caged):
         line, self.process, report = self._zygote.fork(order, limits)
         super().__init__(line, limits)
         self._children = children
-        self._kill = weakref.finalize(self, _kill_group, os.getpid(), self.process, line)
+        self._ahead: list[Line] = []  # to a child that was ordered before it is needed
+        self._kill = weakref.finalize(self, _kill_group, os.getpid(), self.process, line, self._ahead)
         self.protection = Protection.of_report(report)
         try:
-            require(self.protection, partial=partial, allow_unsandboxed=self._allowed)
-        except SandboxUnavailable:
+            self._accept(partial=partial)
+        except BaseException:  # a warning may be an error
             self.close()
             raise
 
@@ -171,14 +172,39 @@ class Worker(_Caged):
         if not self._children:
             raise UsageError("this worker may not fork; start it with children=True")
         with self._alone():
-            line, process, _ = self._invite({}, self._limits)
+            line, process, _ = self._next()
         return Child(self, line, process, self._limits)
+
+    def ahead(self) -> None:
+        """Have the next child forked while nobody waits for it. A call of the worker, which may change it, undoes that.
+
+        Raises:
+            UsageError: a call is under way.
+        """
+        with self._alone():
+            if not self._ahead:
+                with contextlib.suppress(EnvironmentFault):  # whoever asks for the child meets it again
+                    self._ahead.append(self._order({}, self._limits))
+
+    def _next(self) -> Invited:
+        return self._welcome(self._ahead.pop(), self._limits) if self._ahead else self._invite({}, self._limits)
+
+    def _call(self, method: str, params: dict[str, Any], blob: bytes, seconds: float) -> Reply:
+        if self._ahead:
+            with self._ending_with_the_conversation():
+                line, process, _ = self._next()
+                Child(self, line, process, self._limits).close()
+        return super()._call(method, params, blob, seconds)
 
     def _admit(self) -> None:
         """Before the first worker of its kind, see that what must fail does fail."""
         found = trial(self._layers, self._zygote)
         if not self._allowed:
             found.insist()
+
+    def _accept(self, *, partial: bool) -> None:
+        require(self.protection, partial=partial, allow_unsandboxed=self._allowed)
+        warn_once(self.protection)
 
     def _end(self, reason: str) -> int | None:
         if self._ended:
@@ -189,10 +215,16 @@ class Worker(_Caged):
 
 
 class Child(_Caged):
-    """A process forked from a worker: one episode. It cannot fork."""
+    """A process forked from a worker: one episode. It cannot fork.
+
+    Attributes:
+        protection: what holds it.
+        process: its process id.
+    """
 
     def __init__(self, worker: Worker, line: Line, process: int, limits: Limits) -> None:
         super().__init__(line, limits)
+        self.process = process
         self.protection = worker.protection
         self._worker = worker  # which must not end before it
         self._kill = weakref.finalize(self, _kill_member, os.getpid(), process, worker.process, line)
@@ -209,6 +241,9 @@ class Child(_Caged):
 class _TrialWorker(Worker):
     def _admit(self) -> None:
         """It is there to find out."""
+
+    def _accept(self, *, partial: bool) -> None:
+        """It runs nothing that is not ours."""
 
 
 def trial(layers: Sequence[str] = LAYERS, host: Zygote | None = None) -> Trial:
@@ -245,8 +280,10 @@ def _kill_member(owner: int, process: int, group: int, line: Line) -> None:
     line.close()
 
 
-def _kill_group(owner: int, group: int, line: Line) -> None:
+def _kill_group(owner: int, group: int, line: Line, ahead: list[Line]) -> None:
     if os.getpid() == owner:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
     line.close()
+    while ahead:
+        ahead.pop().close()

@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 import gc
 import os
+import re
 import sqlite3
 import sys
+import threading
 import types
 import weakref
 from collections.abc import Callable, Iterator
@@ -23,7 +25,7 @@ import sqlalchemy.orm
 import sqlalchemy.pool
 from fastapi import FastAPI, routing
 
-from awm_gym.formats.awm import generated, openapi
+from awm_gym.formats.awm import compact, generated, kept, openapi
 from awm_gym.formats.awm.asgi import Response, respond
 from awm_gym.formats.awm.frozen import Frozen
 from awm_gym.formats.awm.openapi import Operation
@@ -41,6 +43,12 @@ _ADDRESS = "file:/awm?vfs=memdb"  # a database in memory that connections of thi
 _LOCKED_SECONDS = 0.1  # whoever holds the lock is of this process, and will not let go while we wait
 _VERSION = slice(40, 44)  # where an image says how often its schema has changed
 _TOO_LONG = 413
+# What a connection to SQLite remembers beside the database, and nobody but who asks for it can tell.
+_ASKED_OF_CONNECTIONS = re.compile(
+    r"last_insert_rowid|changes\s*\(|pragma|\btemp(orary)?\s+(table|view|trigger)", re.IGNORECASE
+)
+_ROUNDS = 3  # of a rehearsal, after code was moved
+_LAST_SECONDS = 1.0  # for a thread that is about to end
 
 
 class _Tool(NamedTuple):
@@ -81,6 +89,10 @@ class _Database:
         version = int.from_bytes(image[_VERSION], "big")  # the backup counts it up
         self._anchor.execute(f"PRAGMA schema_version = {version}")
 
+    def settled(self) -> bool:
+        """Whether no connection is in the middle of something."""
+        return not any(db.in_transaction for db in self._live)
+
     def image(self) -> bytes:
         """What is committed."""
         return self._anchor.serialize()
@@ -97,20 +109,34 @@ class _Stage:
 
     def __init__(self) -> None:
         self._tools: dict[str, _Tool] = {}
+        self._engines: list[sqlalchemy.Engine] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._first: dict[str, Any] | None = None  # the call that a child makes before all others
 
-    def answer(self, method: str, params: dict[str, Any], blob: bytes) -> tuple[Any, bytes]:
+    def __call__(self, method: str, params: dict[str, Any], blob: bytes) -> tuple[Any, bytes]:
         match method:
             case "load":
                 return self._load(params, blob)
             case "call":
                 return self._call(self._tools[params["tool"]], params["arguments"], params["most"])
             case "restore":
-                self._frozen.reseed()
-                self._database.restore(self._initial)
+                self._restore()
+            case "rehearse":
+                return self._rehearse(params["calls"], params["most"]), b""
             case "image":
                 return None, self._database.image()
         return None, b""
+
+    def begin(self, _: Callable[[int], bool]) -> None:
+        """In a child, before it is asked anything: make a call that only reads.
+
+        A process that was just forked copies each page of memory that it writes to, and running code is writing. Every
+        child does it, so that even the addresses of what it makes are the same.
+        """
+        self._running_loop()
+        if self._first:
+            self._play([self._first], 1, 1)
+            self._frozen.reseed()
 
     def _load(self, params: dict[str, Any], image: bytes) -> tuple[dict[str, Any], bytes]:
         """Load an application; what it raises is told and is its author's mistake."""
@@ -119,7 +145,9 @@ class _Stage:
         self._frozen.install()
         self._surround()
         try:
-            app = _application(generated.execute(_MODULE, params["code"]))
+            self._code = params["code"]
+            self._module = generated.execute(_MODULE, self._code)
+            app = _application(self._module)
             self._start(app)
             with contextlib.suppress(Exception):  # what fails now fails again when it is used
                 sqlalchemy.orm.configure_mappers()
@@ -134,9 +162,66 @@ class _Stage:
         self._tools = {
             operation.name: _Tool(operation, tool.route) for operation, tool in zip(named, found, strict=True)
         }
-        gc.collect()
-        gc.freeze()  # so that collections in episodes do not touch, and thereby copy, what all share
+        self._settle()
         return _told(named, [tool.operation.name for tool in found]), self._initial
+
+    def _restore(self) -> None:
+        self._frozen.reseed()
+        self._database.restore(self._initial)
+
+    def _rehearse(self, calls: list[dict[str, Any]], most: int) -> bool:
+        """Make calls, and undo what they did to the database. Returns whether nothing else is left of them.
+
+        What is compiled at its first use, statements above all, is compiled for all processes forked from here on.
+        """
+        try:
+            before = self._kept()
+            self._play(calls, most, 1)
+            compact.gather(lambda: self._play(calls, most, 1))
+            self._play(calls, most, _ROUNDS)
+            clean = kept.same(before, self._kept()) and self._database.settled() and not _threads()
+        except kept.Unclear:
+            return False
+        asked = _ASKED_OF_CONNECTIONS.search(self._code)
+        self._first = None if asked else next((call for call in calls if self._only_reads(call, most)), None)
+        self._running_loop().close()
+        self._loop = None
+        self._restore()
+        if asked:
+            self._reconnect()
+        self._settle()
+        return clean
+
+    def _only_reads(self, call: dict[str, Any], most: int) -> bool:
+        before = self._database.image()
+        told, _ = self._call(self._tools[call["name"]], call["arguments"], most)
+        return bool(told["status"] == 200) and self._database.image() == before
+
+    def _reconnect(self) -> None:
+        """Have connections that no call was made on."""
+        for engine in self._engines:
+            engine.dispose()
+            with contextlib.suppress(Exception):  # what fails now fails again when it is used
+                engine.connect().close()
+
+    def _play(self, calls: list[dict[str, Any]], most: int, rounds: int) -> None:
+        for _ in range(rounds):
+            for call in calls:
+                self._call(self._tools[call["name"]], call["arguments"], most)
+
+    def _kept(self) -> list[Any]:
+        return kept.snapshot(self._module, vars(self._app.state))
+
+    def _settle(self) -> None:
+        """Before episodes are forked: have what they share stay where it is."""
+        gc.collect()
+        gc.freeze()  # so that collections in episodes do not touch, and thereby copy, it
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop of this process. While there may be forks there is none, for they would share its wake-up calls."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        return self._loop
 
     def _surround(self) -> None:
         """Put in the way what would leave this process."""
@@ -144,7 +229,9 @@ class _Stage:
         def create_engine(*_: Any, **__: Any) -> sqlalchemy.Engine:
             # The pool is that of a database in a file, but never makes anybody wait.
             pool = sqlalchemy.pool.QueuePool
-            return create("sqlite://", creator=self._database.connect, poolclass=pool, max_overflow=-1)
+            engine = create("sqlite://", creator=self._database.connect, poolclass=pool, max_overflow=-1)
+            self._engines.append(engine)
+            return engine
 
         create = sqlalchemy.create_engine
         vars(sqlalchemy)["create_engine"] = vars(sqlalchemy.engine)["create_engine"] = create_engine
@@ -180,16 +267,18 @@ class _Stage:
         """Stands in for the router, which would go by the path."""
         await scope["route"].app(scope, receive, send)
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop of this process: made at the first call, since one that is forked would share its wake-up calls."""
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-        return self._loop
-
 
 def program() -> Callable[[str, dict[str, Any], bytes], tuple[Any, bytes]]:
     """Answers `load`, and then `call`, `restore`, `image`."""
-    return _Stage().answer
+    return _Stage()
+
+
+def _threads() -> bool:
+    """Whether threads go on after the calls that started them."""
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread():
+            thread.join(_LAST_SECONDS)
+    return threading.active_count() > 1
 
 
 def _application(module: types.ModuleType) -> FastAPI:

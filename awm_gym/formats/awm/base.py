@@ -145,6 +145,14 @@ def build(scenario: AwmScenario, *, now: datetime | None = None, mend: bool = Fa
     )
 
 
+def unmarked(image: bytes) -> bytes:
+    """An image but for the marks of the SQLite that wrote it."""
+    found = bytearray(image)
+    for offset, value in STAMPS:
+        found[offset : offset + 4] = value.to_bytes(4, "big")
+    return bytes(found)
+
+
 def clock_calls(sql: str) -> int:
     """How often a statement asks for the time."""
     return len(_NOW.findall(sql)) + len(_CURRENT.findall(code_only(sql)))
@@ -315,10 +323,7 @@ class _Build:
 
     def image(self) -> bytes:
         """The database, but for the marks of the SQLite that wrote it."""
-        image = bytearray(self._db.serialize("main"))
-        for offset, value in STAMPS:
-            image[offset : offset + 4] = value.to_bytes(4, "big")
-        return bytes(image)
+        return unmarked(self._db.serialize("main"))
 
 
 def _refusal(sql: str) -> str:

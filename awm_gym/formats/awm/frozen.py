@@ -17,6 +17,9 @@ from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 _OF_DATES = {"date": -1, "time": -1, "datetime": -1, "julianday": -1, "unixepoch": -1, "strftime": -1, "timediff": 2}
+_RECKONER = sqlite3.connect(":memory:", check_same_thread=False)  # where the functions of SQLite are its own
+_FUNCTIONS = {row[0] for row in _RECKONER.execute("SELECT name FROM pragma_function_list")}
+_DATES_KNOWN = {name: count for name, count in _OF_DATES.items() if name in _FUNCTIONS}
 
 
 class Frozen:
@@ -33,9 +36,6 @@ class Frozen:
         self._spelled = now.isoformat(" ", "seconds")
         self._seed = seed
         self._dice = random.Random(seed)
-        self._reckoner = sqlite3.connect(":memory:", check_same_thread=False)
-        known = {row[0] for row in self._reckoner.execute("SELECT name FROM pragma_function_list")}
-        self._of_dates = {name: count for name, count in _OF_DATES.items() if name in known}
 
     def install(self) -> None:
         """Stop the clock of this process and of those it will fork, and take up the dice."""
@@ -65,7 +65,7 @@ class Frozen:
         moment = self._spelled
         for name, spelled in {"timestamp": moment, "date": moment[:10], "time": moment[11:]}.items():
             db.create_function(f"current_{name}", 0, _constant(spelled), deterministic=True)
-        for name, count in self._of_dates.items():  # deterministic, because CHECK and indexes may use them
+        for name, count in _DATES_KNOWN.items():  # deterministic, because CHECK and indexes may use them
             db.create_function(name, count, self._reckoned(name), deterministic=True)
         db.create_function("random", 0, lambda: self._dice.getrandbits(64) - 2**63)
         db.create_function("randomblob", 1, lambda length: self._dice.randbytes(max(int(length or 1), 1)))
@@ -82,7 +82,7 @@ class Frozen:
             told = [*values, self._spelled] if len(values) <= first else list(values)
             told[first:] = [self._spelled if isinstance(v, str) and v.lower() == "now" else v for v in told[first:]]
             marks = ", ".join("?" * len(told))
-            return self._reckoner.execute(f"SELECT {name}({marks})", told).fetchone()[0]
+            return _RECKONER.execute(f"SELECT {name}({marks})", told).fetchone()[0]
 
         return answer
 

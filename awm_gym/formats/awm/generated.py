@@ -52,12 +52,18 @@ def _import_all(package: str) -> None:
                 importlib.import_module(found.name)
 
 
-def execute(name: str, code: str) -> types.ModuleType:
-    """Run generated code as a module of a name; annotations are looked up there. Raises whatever it raises."""
+def compiled(name: str, code: str) -> types.CodeType:
+    """Generated code, ready to run as a module of a name. Nothing of it runs. Raises whatever Python says of it."""
     warnings.simplefilter("ignore")  # nobody reads them, and they would hide what is said before an end
+    return compile(code, f"<{name}>", "exec")
+
+
+def execute(name: str, code: str | types.CodeType) -> types.ModuleType:
+    """Run generated code as a module of a name; annotations are looked up there. Raises whatever it raises."""
+    ready = compiled(name, code) if isinstance(code, str) else code
     module = types.ModuleType(name)
     sys.modules[name] = module
-    exec(compile(code, f"<{name}>", "exec"), module.__dict__)
+    exec(ready, module.__dict__)
     return module
 
 

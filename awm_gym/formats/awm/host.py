@@ -11,10 +11,11 @@ hang or lie, and then a call raises `EnvironmentFault`, and the next episode has
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
@@ -22,13 +23,16 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from awm_gym.errors import EnvironmentFault, ScenarioError, UsageError, printable, shown, unknown
-from awm_gym.formats.awm.base import STAMPS, Base
+from awm_gym.formats.awm.base import Base, unmarked
+from awm_gym.formats.awm.records import AwmScenario
 from awm_gym.sandbox.lockdown import Limits
 from awm_gym.sandbox.protection import Protection
-from awm_gym.sandbox.worker import Child, Worker
+from awm_gym.sandbox.worker import Child, Reply, Worker
+from awm_gym.scenario import ToolCall
 
 MAX_ANSWER = 2**20  # bytes of one answer of an application
 LOAD_SECONDS = 60.0  # until an application has started
+REHEARSAL_SECONDS = 20.0  # for all calls of a rehearsal together
 CALL_SECONDS = 10.0  # until one of its operations has answered
 JUDGE_SECONDS = 10.0  # until a verifier has come to its result
 
@@ -36,6 +40,7 @@ _APP = "awm_gym.formats.awm.app_program"
 _JUDGE = "awm_gym.formats.awm.judge_program"
 _PACKAGES = ("fastapi", "sqlalchemy")
 _LIMITS = Limits(frame=64 * 2**20)  # two databases in one request
+_PATIENCE = 3  # episodes that break one after another before the application is to blame
 _REWARDS = {"complete": 1.0, "others": 0.0}
 
 Reset = Literal["fork", "inplace"]
@@ -136,6 +141,15 @@ class _Warm:
                 self.worker = self._start()
                 return act(self.worker)
 
+    def ahead(self) -> None:
+        """Have the worker fork the next child while nobody waits; not if somebody does."""
+        if self._turn.acquire(blocking=False):
+            try:
+                if not self._closed:
+                    self.worker.ahead()
+            finally:
+                self._turn.release()
+
     def close(self) -> None:
         with self._turn:
             self._closed = True
@@ -156,12 +170,36 @@ class _Closing(ABC):
         """End it. Twice is harmless."""
 
 
+class _Watch:
+    """What the episodes of an application tell it."""
+
+    def __init__(self, begun: Callable[[], None]) -> None:
+        self.begun = begun  # an episode has answered for the first time, and its caller thinks
+        self._broken = 0  # episodes in a row that ended in a fault
+
+    def ended_well(self) -> None:
+        self._broken = 0
+
+    def ended_in(self, fault: EnvironmentFault) -> None:
+        """Count it, and say from the third on whose fault it is."""
+        self._broken += 1
+        if self._broken >= _PATIENCE:
+            told = f"the application broke its worker in {self._broken} episodes running: leave it out, or mend it"
+            raise EnvironmentFault(f"{told}; {fault}") from fault
+
+
 class Episode(_Closing):
     """An application from its first state on. Not for two threads at once."""
 
-    def __init__(self, process: Worker | Child, tools: Mapping[str, ToolInfo], *, own: bool) -> None:
+    def __init__(self, process: Worker | Child, tools: Mapping[str, ToolInfo], watch: _Watch, *, own: bool) -> None:
         """Not to be made by hand; see `App.reset`."""
-        self._process, self._tools, self._own, self._over = process, tools, own, False
+        self._process, self._tools, self._watch, self._own = process, tools, watch, own
+        self._over, self._well = False, False
+
+    @property
+    def process(self) -> int:
+        """The id of the process that it runs in."""
+        return self._process.process
 
     def call(self, name: str, arguments: Mapping[str, Any], *, seconds: float = CALL_SECONDS) -> Answer:
         """Call an operation.
@@ -178,7 +216,7 @@ class Episode(_Closing):
         if name not in self._tools:
             raise UsageError(unknown("tool", name, self._tools))
         params = {"tool": name, "arguments": dict(arguments), "most": MAX_ANSWER}
-        reply = self._running().call("call", params, seconds=seconds)
+        reply = self._ask("call", params, seconds)
         told = _checked(_Answered, reply.result)
         if told.status == 413 and told.error:
             return Answer(413, f"The answer is too long: {MAX_ANSWER} bytes are allowed.", told.error)
@@ -191,18 +229,31 @@ class Episode(_Closing):
             EnvironmentFault: the worker has broken or hangs.
             UsageError: the episode is over.
         """
-        return _unmarked(self._running().call("image", seconds=CALL_SECONDS).blob)
+        return unmarked(self._ask("image", {}, CALL_SECONDS).blob)
 
     def close(self) -> None:
         """End the episode."""
+        if self._well and not self._over:
+            self._watch.ended_well()
         self._over = True
         if self._own:
             self._process.close()
 
-    def _running(self) -> Worker | Child:
+    def _ask(self, method: str, params: dict[str, Any], seconds: float) -> Reply:
         if self._over:
             raise UsageError("this episode is over; reset the application for another")
-        return self._process
+        broken = not self._process.alive
+        try:
+            reply = self._process.call(method, params, seconds=seconds)
+        except EnvironmentFault as fault:
+            self._well = False
+            if not broken:
+                self._watch.ended_in(fault)
+            raise
+        if not self._well:
+            self._well = True
+            self._watch.begun()
+        return reply
 
 
 class App(_Closing):
@@ -222,6 +273,7 @@ class App(_Closing):
         *,
         name: str = "",
         reset: Reset = "fork",
+        rehearsal: Sequence[ToolCall] = (),
         partial: bool = False,
         allow_unsandboxed: bool = False,
     ) -> None:
@@ -234,6 +286,9 @@ class App(_Closing):
             reset: "fork" gives each episode a process of its own, and there may be many at once; "inplace" restores
                 the database in the worker, which keeps whatever the application remembers beside it, and ends the
                 episode before.
+            rehearsal: calls that are likely, see `likely_calls`. Where episodes are forked and the application keeps
+                nothing outside its database, they are played before the first one, whose calls then take less time
+                and memory; and nothing that an episode can see is different.
             partial: see `Worker`.
             allow_unsandboxed: see `Worker`.
 
@@ -245,8 +300,10 @@ class App(_Closing):
         """
         _require_packages()
         self._code, self._base, self._name, self._reset = code, base, name, reset
+        self._rehearsal = rehearsal
         self._partial, self._allow_unsandboxed = partial, allow_unsandboxed
         self._last: Episode | None = None
+        self._watch = _Watch(self._ahead)
         self._warm = _Warm(self._start)
 
     @property
@@ -262,7 +319,7 @@ class App(_Closing):
             UsageError: the application has been closed.
         """
         if self._reset == "fork":
-            return self._warm.use(lambda worker: Episode(worker.child(), self._by_name, own=True))
+            return self._warm.use(lambda worker: self._episode(worker.child(), own=True))
         if self._last:
             self._last.close()
         self._last = self._warm.use(self._restored)
@@ -284,20 +341,46 @@ class App(_Closing):
         try:
             params = {"code": self._code, "now": self._base.now.isoformat(), "seed": self._base.sha256}
             reply = worker.call("load", params, self._base.image, seconds=LOAD_SECONDS)
-            told = _checked(_Loaded, reply.result)
+            told = self._told(reply.result)
             if told.failed:
                 problem = f"the application does not start: {printable(told.failed)}"
                 raise ScenarioError(problem, scenario=self._name)
         except BaseException:
             worker.close()
             raise
-        self.tools, self.collisions, self.initial = told.tools, told.collisions, _unmarked(reply.blob)
+        self.tools, self.collisions, self.initial = told.tools, told.collisions, unmarked(reply.blob)
         self._by_name = {tool.name: tool for tool in told.tools}
+        self._rehearse(worker)
         return worker
+
+    def _told(self, result: Any) -> _Loaded:
+        """What the worker says of the application."""
+        try:
+            return _checked(_Loaded, result)
+        except EnvironmentFault as fault:
+            raise EnvironmentFault(f"the application {self._name} cannot be taken as it is: {fault}") from fault
+
+    def _rehearse(self, worker: Worker) -> None:
+        """Play the rehearsal in a child first, and in the worker only if that leaves nothing behind."""
+        calls = [call._asdict() for call in self._rehearsal if call.name in self._by_name]
+        if self._reset != "fork" or not calls:
+            return
+        params = {"calls": calls, "most": MAX_ANSWER}
+        # It may break there, or its arguments may be no JSON: then episodes have to do without.
+        with contextlib.suppress(EnvironmentFault, UsageError), worker.child() as trial:
+            if trial.call("rehearse", params, seconds=REHEARSAL_SECONDS).result is True:
+                worker.call("rehearse", params, seconds=REHEARSAL_SECONDS)
 
     def _restored(self, worker: Worker) -> Episode:
         worker.call("restore", seconds=CALL_SECONDS)
-        return Episode(worker, self._by_name, own=False)
+        return self._episode(worker, own=False)
+
+    def _episode(self, process: Worker | Child, *, own: bool) -> Episode:
+        return Episode(process, self._by_name, self._watch, own=own)
+
+    def _ahead(self) -> None:
+        if self._reset == "fork":
+            self._warm.ahead()
 
 
 class Judge(_Closing):
@@ -326,6 +409,7 @@ class Judge(_Closing):
             )
 
         self._warm = _Warm(start)
+        self._compiled: set[str] = set()
 
     def reward(
         self,
@@ -373,6 +457,14 @@ class Judge(_Closing):
         """End the worker, and with it all verifiers."""
         self._warm.close()
 
+    def _compile(self, code: str) -> None:
+        """At the first sight of a verifier, have the worker compile it for all who will run it."""
+        if code in self._compiled:
+            return
+        self._compiled.add(code)
+        with contextlib.suppress(EnvironmentFault):  # who runs it says what is wrong with it
+            self._warm.use(lambda worker: worker.call("compile", {"code": code}, seconds=JUDGE_SECONDS))
+
     def _result(
         self, kind: str, code: str, initial: bytes, final: bytes, answer: str | None, now: datetime, seconds: float
     ) -> Any:
@@ -384,11 +476,25 @@ class Judge(_Closing):
             "seed": kind,
             "initial_size": len(initial),
         }
+        self._compile(code)
         with self._warm.use(Worker.child) as child:
             try:
                 return child.call("judge", params, initial + final, seconds=seconds).result
             except EnvironmentFault as fault:
                 raise VerifierFault(f"the verifier came to no verdict: {fault}") from fault
+            finally:
+                self._warm.ahead()
+
+
+def likely_calls(scenario: AwmScenario) -> tuple[ToolCall, ...]:
+    """Calls that agents may make, for a rehearsal: those of known solutions, and the examples of the specification."""
+    solutions = [call for solution in scenario.solutions.values() for call in solution.calls]
+    examples = [
+        ToolCall(endpoint.operation_id, {name: found.example for name, found in params if found.example is not None})
+        for endpoint in scenario.endpoints
+        for params in [endpoint.request_params.items()]
+    ]
+    return (*solutions, *examples)
 
 
 def _require_packages() -> None:
@@ -405,11 +511,3 @@ def _checked(model: type[_M], result: Any) -> _M:
         first = error.errors(include_url=False)[0]
         key = printable(".".join(str(part)[:40] for part in first["loc"]))
         raise EnvironmentFault(f"the worker sent {shown(first['input'])} as {key or 'its answer'}") from None
-
-
-def _unmarked(image: bytes) -> bytes:
-    """An image but for the marks of the SQLite that wrote it."""
-    found = bytearray(image)
-    for offset, value in STAMPS:
-        found[offset : offset + 4] = value.to_bytes(4, "big")
-    return bytes(found)

@@ -21,7 +21,7 @@ import apsw
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from awm_gym.errors import EnvironmentFault, UsageError, printable, shown
-from awm_gym.formats.awm.base import STAMPS
+from awm_gym.formats.awm.base import unmarked
 from awm_gym.formats.awm.images_program import meant, told
 from awm_gym.formats.awm.standby import Standby
 from awm_gym.sandbox.worker import Reply
@@ -176,7 +176,7 @@ class Images(Standby):
         result, blob = self._call("edited", {"statements": edits}, image)
         if failed := _checked(_EDITED, result).failed:
             raise EditRefused(printable(failed))
-        return _unmarked(blob)
+        return unmarked(blob)
 
     def _ask(self, method: str, params: dict[str, Any], blob: bytes) -> Any:
         return self._call(method, params, blob)[0]
@@ -208,11 +208,3 @@ def _checked(expected: TypeAdapter[_T], result: Any) -> _T:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise EnvironmentFault(f"the reader of the database sent {shown(first['input'])}: {first['msg']}") from None
-
-
-def _unmarked(image: bytes) -> bytes:
-    """An image but for the marks of the SQLite that wrote it."""
-    found = bytearray(image)
-    for offset, value in STAMPS:
-        found[offset : offset + 4] = value.to_bytes(4, "big")
-    return bytes(found)
