@@ -1,5 +1,6 @@
 """The bench of generated applications: its figures, its controls, and what it refuses."""
 
+import importlib
 import json
 import os
 import socket
@@ -20,15 +21,18 @@ pytest.importorskip("sqlalchemy", reason="applications need the extra awm")
 if sys.platform != "linux":
     pytest.skip("generated Python runs on Linux only", allow_module_level=True)
 
+from awm_gym.allowed import AllowList
 from awm_gym.bench import __main__ as command
 from awm_gym.bench import generated, generated_baseline, generated_peer
 from awm_gym.bench.__main__ import measured_generated, records
 from awm_gym.bench.generated import Judged, Play, Size, Step, must_agree
 from awm_gym.bench.generated_baseline import Kit, Server
 from awm_gym.bench.report import Report
+from awm_gym.bench.workload import QUICK
 from awm_gym.errors import EnvironmentFault, UsageError
 from awm_gym.formats.awm.host import Answer, Judge
 from awm_gym.formats.awm.records import Endpoint, Parameter, Solution
+from awm_gym.library import open_scenario
 from awm_gym.sandbox.protection import UNSANDBOXED
 from awm_gym.sandbox.worker import trial
 from awm_gym.scenario import ToolCall
@@ -290,3 +294,31 @@ def test_a_verifier_is_run_on_two_files(tmp_path, capsys):
     code.write_text("def verify_task_completion(initial, final, answer): return [initial, final, answer, {1}]")
     generated_peer.main("verify", str(code), "a", "b", "c")
     assert json.loads(capsys.readouterr().out) == ["a", "b", "c", "{1}"]
+
+
+def test_an_allow_list_leaves_only_its_tasks(scenario, tmp_path):
+    folder = write_folder(tmp_path, [scenario])
+    [whole] = records(folder, None)
+    number = max(whole.verifiers)
+    allowed = AllowList(title="One", fingerprints={"kennel": whole.fingerprint}, tasks={"kennel": [f"task_{number}"]})
+    [part] = records(folder, None, allowed)
+    assert list(part.verifiers) == [number]
+    assert set(part.solutions) <= {number}
+    nothing = AllowList(title="None", fingerprints={}, tasks={})
+    with pytest.raises(UsageError, match="of kennel no task is on the allow-list"):
+        list(records(folder, None, nothing))
+
+
+def test_scenarios_of_ours_are_measured_with_the_tasks_of_an_allow_list(monkeypatch):
+    ours = open_scenario("parcel_lockers")
+    name = next(iter(ours.tasks))
+    allowed = AllowList(
+        title="One", fingerprints={"parcel_lockers": ours.fingerprint}, tasks={"parcel_lockers": [name]}
+    )
+    seen = []
+    monkeypatch.setattr(command, "pin_to_one_core", lambda: None)
+    monkeypatch.setattr(command.ours, "measure", lambda _, runs, *__: seen.append(runs) or {})
+    baseline = importlib.import_module("awm_gym.bench.baseline")
+    monkeypatch.setattr(baseline, "measure", lambda _, runs, *__: (seen.append(runs) or {}, "none"))
+    command.measured("parcel_lockers", QUICK, allowed)
+    assert [[run.task.name for run in runs] for runs in seen] == [[name], [name]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -205,6 +205,12 @@ class AwmScenario:
             [(task, dict(kinds)) for task, kinds in self.verifiers.items()],
         )
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def only(self, tasks: Collection[int]) -> AwmScenario:
+        """The scenario with the verifiers and the solutions of these tasks only."""
+        verifiers = {task: kinds for task, kinds in self.verifiers.items() if task in tasks}
+        solutions = {task: solution for task, solution in self.solutions.items() if task in tasks}
+        return replace(self, verifiers=verifiers, solutions=solutions)
 
 
 class Source:
