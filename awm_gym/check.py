@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,17 +126,7 @@ def _memory() -> Path:
 
 def check_all(found: Sequence[Path], *, jobs: int, fix: bool, resume: bool) -> Iterator[Checked]:
     """Check scenarios on several cores; each comes as it is done."""
-    if jobs <= 1 or len(found) <= 1:
-        for folder in found:
-            yield check(str(folder), fix=fix, resume=resume)
-        return
-    pool = processes.pool(min(jobs, len(found)))
-    try:
-        waiting = [pool.submit(check, str(folder), fix=fix, resume=resume) for folder in found]
-        for done in as_completed(waiting):
-            yield done.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    yield from processes.each(partial(check, fix=fix, resume=resume), [str(folder) for folder in found], jobs)
 
 
 def tell(console: Console, checked: Checked) -> None:

@@ -9,6 +9,7 @@ import time
 import tomllib
 from dataclasses import replace
 from html.parser import HTMLParser
+from multiprocessing import active_children
 from pathlib import Path
 
 import awm_kennel as kennel
@@ -320,13 +321,13 @@ def test_a_judge_that_cannot_read_costs_the_scenario_and_seems_strict_to_nobody(
 
 def test_whoever_stops_asking_stops_the_work(data, dogs):
     write_folder(data, [dogs, replace(dogs, name="slow", title="slow", code="while True: pass", solutions={})])
-    before = set(runner.active_children())
+    before = set(active_children())
     found = audit_all(data, jobs=2)
     assert next(found).name == DOGS
     found.close()
-    for process in set(runner.active_children()) - before:
+    for process in set(active_children()) - before:
         process.join(timeout=30)
-    assert set(runner.active_children()) <= before
+    assert set(active_children()) <= before
 
 
 def test_an_interrupt_ends_the_run_at_once_and_without_a_traceback(dogs, tmp_path, home):

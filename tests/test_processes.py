@@ -4,8 +4,11 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import active_children
 
-from awm_gym.processes import pool
+import pytest
+
+from awm_gym.processes import each, pool
 
 PARENT = """
 import os, time
@@ -14,6 +17,12 @@ if __name__ == "__main__":
     workers = pool(2)
     print(workers.submit(os.getpid).result(), flush=True)
     time.sleep(60)
+"""
+
+EACH = """
+from awm_gym.processes import each
+if __name__ == "__main__":
+    print(sorted(each(abs, [-1, -2, -3], 2)))
 """
 
 
@@ -41,3 +50,37 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
             return
         time.sleep(0.01)
     raise AssertionError(f"the worker {worker} outlives its parent")
+
+
+def _slowly(number):
+    time.sleep(60 if number else 0)
+    return number
+
+
+def test_results_come_as_they_are_done_and_whoever_stops_asking_stops_the_work():
+    before = set(active_children())
+    found = each(_slowly, [1, 0], 2)
+    assert next(found) == 0
+    found.close()
+    for process in set(active_children()) - before:
+        process.join(timeout=30)
+    assert set(active_children()) <= before
+
+
+def test_what_is_little_is_done_here():
+    assert list(each(abs, [-1], 8)) == [1]
+    assert list(each(abs, [-1, -2], 1)) == [1, 2]
+    assert sorted(each(abs, [-1, -2, -3], 2)) == [1, 2, 3]
+
+
+def test_what_raises_ends_the_work():
+    with pytest.raises(TypeError):
+        list(each(abs, ["x", -1], 2))
+
+
+def test_nothing_is_said_at_the_end(tmp_path):
+    script = tmp_path / "each.py"
+    script.write_text(EACH)
+    for _ in range(3):
+        ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, "[1, 2, 3]\n", "")

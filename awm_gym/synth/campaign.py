@@ -148,15 +148,17 @@ def carry_out(
         judges = processes.pool(terms.jobs)
     threads = ThreadPoolExecutor(max(1, min(terms.parallel, len(orders))), thread_name_prefix="awm_gym-synth")
     work = _Work(terms, log, told, Here() if judges is None else Elsewhere(judges))
+    whole = False
     try:
         waiting: dict[Future[Made], Order] = {threads.submit(work.made, order): order for order in orders}
         for done in as_completed(waiting):
             yield done.result()
+        whole = True
     finally:
         work.broken_off = work.broken_off or "interrupted"
         threads.shutdown(wait=False, cancel_futures=True)
         if judges is not None:
-            judges.shutdown(wait=False, cancel_futures=True)
+            judges.shutdown(wait=whole, cancel_futures=True)
 
 
 class Elsewhere:

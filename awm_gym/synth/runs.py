@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
@@ -111,16 +111,7 @@ def make_all(wanted: Sequence[Order], out: str, jobs: int) -> Iterator[Done]:
         Path(out).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror}") from error
-    if jobs <= 1 or len(wanted) <= 1:
-        yield from (make(order, out) for order in wanted)
-        return
-    pool = processes.pool(min(jobs, len(wanted)))
-    try:
-        waiting = [pool.submit(make, order, out) for order in wanted]
-        for done in as_completed(waiting):
-            yield done.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    yield from processes.each(partial(make, out=out), wanted, jobs)
 
 
 def summary(done: Sequence[Done]) -> list[dict[str, Any]]:

@@ -8,10 +8,8 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from functools import partial
-from multiprocessing import active_children
 from pathlib import Path
 
 from awm_gym import places, processes
@@ -88,27 +86,7 @@ def audit_all(
     """
     wanted = chosen(Index.of(directory), names)
     audit = partial(audit_scenario, directory, solutions=solutions, mend=mend, fresh=fresh)
-    if jobs <= 1 or len(wanted) <= 1:
-        yield from map(audit, wanted)
-        return
-    with _pool(min(jobs, len(wanted))) as pool:
-        for done in as_completed([pool.submit(audit, name) for name in wanted]):
-            yield done.result()
-
-
-@contextlib.contextmanager
-def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that end at once when something is raised: one scenario may take minutes."""
-    others = set(active_children())
-    pool = processes.pool(jobs)
-    try:
-        yield pool
-    except BaseException:
-        for process in set(active_children()) - others:
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    yield from processes.each(audit, wanted, jobs)
 
 
 def audit_scenario(

@@ -11,9 +11,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -73,30 +73,14 @@ def repair_all(
             raise UsageError(f"{shown(str(target))} is there already, and is not overwritten; name a new folder")
         done = target.with_name(f".{target.name}.repair")
         done.mkdir(parents=True, exist_ok=True)
-        yield from _each(directory, done, wanted, jobs, solutions)
+        yield from processes.each(partial(_repair, directory, done, solutions), wanted, jobs)
         _assemble(done, wanted, target)
         shutil.rmtree(done)
     except OSError as error:
         raise UsageError(f"{shown(str(target))} cannot be written: {error.strerror}") from error
 
 
-def _each(
-    directory: str | Path, done: Path, wanted: Sequence[str], jobs: int, solutions: Path | None
-) -> Iterator[Repair]:
-    if jobs <= 1 or len(wanted) <= 1:
-        for name in wanted:
-            yield _repair(directory, done, name, solutions)
-        return
-    pool = processes.pool(min(jobs, len(wanted)))
-    try:
-        waiting = [pool.submit(_repair, directory, done, name, solutions) for name in wanted]
-        for each in as_completed(waiting):
-            yield each.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _repair(directory: str | Path, done: Path, name: str, solutions: Path | None) -> Repair:
+def _repair(directory: str | Path, done: Path, solutions: Path | None, name: str) -> Repair:
     """Mend a scenario, unless that has been done, and keep what came of it."""
     index = Index.of(directory)
     raw = lines.raw(index, index.entry(name))
