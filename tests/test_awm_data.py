@@ -566,3 +566,10 @@ def test_a_clock_is_told_or_derived_and_a_wrong_one_costs_only_the_description(d
     scenario = Source(Index.of(data(scenario=wrong))).scenario("tea_room")
     assert scenario.now is None
     assert "now: " in scenario.problems[0]
+
+
+@pytest.mark.parametrize(("name", "words"), [(".", "is not a regular file"), ("torn.jsonl.gz", "cannot be unpacked")])
+def test_a_file_of_solutions_that_cannot_be_read_is_told(tmp_path, name, words):
+    (tmp_path / "torn.jsonl.gz").write_bytes(b"\x1f\x8b torn")
+    with pytest.raises(UsageError, match=words):
+        Index.of_solutions(tmp_path / name)

@@ -1,13 +1,15 @@
 """Imported data on the command line: import, list, show, play, suite, forget."""
 
+import io
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 from awm_data_folder import write_folder
-from test_cli import run
 from test_imported import folder, home, kennel, scenario  # noqa: F401  the fixtures
 
+from awm_gym import cli
 from awm_gym.allowed import AllowList
 from awm_gym.sandbox.worker import trial
 
@@ -16,7 +18,23 @@ if sys.platform != "linux" or trial().protection.level < 2:
     pytest.skip("this machine cannot lock up generated Python", allow_module_level=True)
 
 
-def test_a_folder_is_imported_listed_shown_played_and_forgotten(folder):  # noqa: F811
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """The command line in this process: what takes its time is the start of another."""
+
+    def run(*arguments, stdin=""):
+        monkeypatch.setattr(sys, "argv", ["awm-gym", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return SimpleNamespace(returncode=ended.value.code or 0, stdout=out, stderr=err)
+
+    monkeypatch.setenv("COLUMNS", "120")
+    return run
+
+
+def test_a_folder_is_imported_listed_shown_played_and_forgotten(run, folder):  # noqa: F811
     told = run("awm", "import", str(folder))
     assert (told.returncode, told.stderr) == (0, "")
     assert "awm/kennel" in told.stdout
@@ -53,7 +71,7 @@ def test_a_folder_is_imported_listed_shown_played_and_forgotten(folder):  # noqa
     assert run("show", "kennel").returncode == 2
 
 
-def test_an_import_tells_what_is_wrong_with_the_data(folder):  # noqa: F811
+def test_an_import_tells_what_is_wrong_with_the_data(run, folder):  # noqa: F811
     with (folder / "gen_tasks.jsonl").open("a") as file:
         file.write("{torn\n" * 12)
     told = run("awm", "import", str(folder)).stdout
@@ -66,7 +84,7 @@ def test_an_import_tells_what_is_wrong_with_the_data(folder):  # noqa: F811
     assert "gen_spec.jsonl is missing: arguments have no examples" in run("awm", "import", str(folder)).stdout
 
 
-def test_many_scenarios_are_told_by_the_first(tmp_path):
+def test_many_scenarios_are_told_by_the_first(run, tmp_path):
     many = write_folder(tmp_path / "many", [kennel(title=f"Kennel {n}") for n in range(12)])
     assert "12 scenarios can be made by gym.make, 2 of them not shown here." in run("awm", "import", str(many)).stdout
     assert "and 7 more" in " ".join(run("list").stdout.split())
@@ -84,7 +102,7 @@ def test_many_scenarios_are_told_by_the_first(tmp_path):
         (("play", "kennel", "task_00"), "Did you mean task_0"),
     ],
 )
-def test_slips_end_in_one_line(folder, arguments, words):  # noqa: F811
+def test_slips_end_in_one_line(run, folder, arguments, words):  # noqa: F811
     run("awm", "import", str(folder))
     told = run(*(argument.format(folder=folder) for argument in arguments))
     assert told.returncode == 2
@@ -92,7 +110,7 @@ def test_slips_end_in_one_line(folder, arguments, words):  # noqa: F811
     assert told.stderr.count("\n") == 1
 
 
-def test_a_suite_may_name_imported_data_and_be_filtered(folder, scenario, tmp_path):  # noqa: F811
+def test_a_suite_may_name_imported_data_and_be_filtered(run, folder, scenario, tmp_path):  # noqa: F811
     run("awm", "import", str(folder))
     suite, passed = tmp_path / "mine.toml", tmp_path / "passed.toml"
     marks = f'kennel = "{scenario.fingerprint}"\nparcel_lockers = "{"0" * 64}"\n'
