@@ -169,3 +169,27 @@ def test_calls_go_to_json_and_back():
     documents = space.to_jsonable(calls)
     assert documents[0] == {"name": calls[0].name, "arguments": calls[0].arguments}
     assert space.from_jsonable(documents) == calls
+
+
+@pytest.mark.parametrize(
+    ("schema", "allowed"),
+    [
+        ({"const": "only"}, lambda value: value == "only"),
+        (
+            {"anyOf": [{"type": "integer", "minimum": 3, "maximum": 5}, {"type": "null"}]},
+            lambda v: v in (3, 4, 5, None),
+        ),
+        ({"oneOf": [{"enum": ["a", "b"]}]}, lambda value: value in ("a", "b")),
+        ({"allOf": [{"type": "integer", "minimum": 7}, {"maximum": 8}]}, lambda value: value in (7, 8)),
+        ({"type": ["integer", "null"], "minimum": 1, "maximum": 2}, lambda value: value in (1, 2, None)),
+        ({"type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 3}, lambda value: value in (1, 2)),
+        ({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.5}, lambda value: 0 < value < 0.5),
+        ({"type": "array", "maxItems": 2}, lambda value: all(isinstance(item, str) for item in value)),
+        ({}, lambda value: isinstance(value, str)),
+    ],
+)
+def test_schemas_of_generated_applications_are_drawn_from(schema, allowed):
+    inner = {"type": "object", "properties": {"x": schema}, "required": ["x"]}
+    space = ToolCalls([ToolInfo("tool", "A tool.", inner)], NOW, seed=0)
+    drawn = [space.sample().arguments["x"] for _ in range(40)]
+    assert all(map(allowed, drawn)), drawn
