@@ -354,7 +354,7 @@ def test_an_interrupt_ends_the_run_at_once_and_without_a_traceback(dogs, tmp_pat
 
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="the samples of AgentWorldModel data are not here")
 def test_four_real_scenarios_are_what_an_audit_by_hand_found_them_to_be():
-    found = figures(audit_all(SAMPLES, jobs=2, solutions=Path(__file__).parent / "awm_sample_solutions.jsonl"))
+    found = figures(audit_all(SAMPLES, jobs=2))  # for solutions see test_awm_audit_tasks
     by_hand = {
         "databases.schemas_broken": "0 of 4 (0 %)",
         "databases.inserts_lost": "1 of 407 (0 %)",
@@ -368,8 +368,6 @@ def test_four_real_scenarios_are_what_an_audit_by_hand_found_them_to_be():
         "verifiers.swallow": "40 of 40 (100 %)",
         "verifiers.untouched_paid": "1 of 40 (2 %)",  # docusign 9, and that with an empty answer only
         "verifiers.untouched_paid_always": "0 of 1 (0 %)",
-        "solvability.paid": "15 of 40 (38 %)",
-        "solvability.proved": "15 of 40 (38 %)",
     }
     assert {key: found[key].value for key in by_hand} == by_hand
 
