@@ -146,6 +146,8 @@ def open_playable(scenario: str, generated: Terms | Mapping[str, Any] | None = N
         SandboxUnavailable: this machine cannot lock up generated code.
         EnvironmentFault: an application ends its worker or takes too long to start.
     """
+    if scenario in names() or store.parsed(scenario) is not None:  # whatever the list of imports is like
+        return open_scenario(scenario)
     return imports.open_imported(scenario, Terms.of(generated)) or open_scenario(scenario)
 
 

@@ -450,6 +450,7 @@ def test_a_damaged_list_is_told_and_a_folder_that_cannot_be_written(folder, tmp_
     path.write_text('[{"directory": 1}]')
     with pytest.raises(UsageError, match=r"imports.json is damaged .*remove it"):
         imports.imports()
+    assert open_playable("parcel_lockers") == open_scenario("parcel_lockers")
     monkeypatch.setenv("AWM_GYM_HOME", str(folder / "gen_tasks.jsonl"))
     with pytest.raises(UsageError, match="cannot be written"):
         imports.add(Index.of(folder))
